@@ -1,0 +1,206 @@
+//! What the controller decides, and who decided it and why.
+
+use eisbach_protocol::gpu_link::MAX_GPUS;
+use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Megahertz, Percent, Watts};
+use heapless::Vec;
+
+use crate::alarms::AlarmSet;
+use crate::state::StateName;
+
+/// The outcome of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Control state.
+    pub state: StateName,
+    /// What put the node into this state.
+    pub leader: Leader,
+    /// Why.
+    pub reason: Reason,
+    /// Highest rung in use anywhere on the node.
+    pub rung: Rung,
+    /// How much warmer the hottest GPU may get before the next rung; zero on the last one.
+    pub next_rung_in: Kelvin,
+    /// Whether the pump shall turn. `false` only on a leak.
+    pub pump_run: bool,
+    /// Pump speed.
+    pub pump: Output<Percent>,
+    /// Recovery valve position.
+    pub valve: Output<Percent>,
+    /// One for each GPU of the snapshot, in its order.
+    pub gpus: Vec<GpuDecision, MAX_GPUS>,
+    /// Supply temperature aimed at.
+    pub supply_target: Celsius,
+    /// Coolant flow asked for.
+    pub flow_demand: LitersPerMinute,
+    /// Power of all GPUs, silent ones at their limit.
+    pub node_power: Watts,
+    /// Smallest margin, silent GPUs extrapolated; absent while no GPU has ever been seen.
+    pub hottest_margin: Option<Kelvin>,
+    /// There is evidence that coolant carries the heat away.
+    pub cooling_proven: bool,
+    /// Which alarms stand.
+    pub alarms: AlarmSet,
+}
+
+/// An actuator's set-point with its author.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Output<T> {
+    /// The set-point; `None` leaves the actuator as it is.
+    pub value: Option<T>,
+    /// What dictates it.
+    pub leader: Leader,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// One GPU's limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuDecision {
+    /// Its rung.
+    pub rung: Rung,
+    /// Highest power; `None` takes our limit away.
+    pub power_cap: Option<Watts>,
+    /// Highest SM clock; `None` takes our lock away.
+    pub clock_max: Option<Megahertz>,
+    /// What dictates it.
+    pub leader: Leader,
+    /// Why.
+    pub reason: Reason,
+    /// Its margin as control sees it: measured, or extrapolated while it is silent.
+    pub margin: Option<Kelvin>,
+}
+
+/// A step of the throttling ladder, lowest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// Nothing is throttled or given up.
+    #[default]
+    Free,
+    /// The pump gives all it has.
+    MoreFlow,
+    /// Heat recovery is given back to cooling.
+    RecoveryBack,
+    /// SM clocks are locked low.
+    ClockLock,
+    /// Power is capped.
+    PowerCap,
+}
+
+impl Rung {
+    /// Its number on every face.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Free => 0,
+            Self::MoreFlow => 1,
+            Self::RecoveryBack => 2,
+            Self::ClockLock => 3,
+            Self::PowerCap => 4,
+        }
+    }
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$item:meta])* $variant:ident => $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$item])* $variant),+ }
+        impl $name {
+            /// Stable text for faces and logs.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// The part of the controller that dictates an output.
+    Leader {
+        /// Start-up.
+        Boot => "boot",
+        /// Flow for the power drawn.
+        FeedForward => "feed_forward",
+        /// The hottest GPU's margin.
+        MarginTrim => "margin_trim",
+        /// The least flow that cold plates need.
+        MinimumFlow => "minimum_flow",
+        /// The supply temperature loop.
+        SupplyLoop => "supply_loop",
+        /// The condensation limit.
+        DewPoint => "dew_point",
+        /// Cooling goes before recovery.
+        CoolingFirst => "cooling_first",
+        /// The loss-of-flow guard.
+        FlowGuard => "flow_guard",
+        /// A GPU's temperature.
+        Temperature => "temperature",
+        /// A part that does not answer.
+        SilentPart => "silent_part",
+        /// The leak interlock.
+        LeakInterlock => "leak_interlock",
+        /// The staged release after throttling.
+        Release => "release",
+        /// Ordinary operation.
+        Normal => "normal",
+    }
+}
+
+words! {
+    /// Why an output is what it is.
+    Reason {
+        /// Nothing limits.
+        Nothing => "nothing limits",
+        /// Not all inputs have been seen yet.
+        FirstReadings => "waiting for the first reading of every required input",
+        /// Devices keep what they have until the first readings are in.
+        HoldAtStart => "holding what the devices do while the first readings come in",
+        /// Feed-forward.
+        HeatLoad => "flow for the heat load",
+        /// Trim.
+        HottestGpu => "the hottest GPU is closer to its limit than wanted",
+        /// Lower bound.
+        PlateMinimum => "cold plates need a minimum flow",
+        /// Supply loop.
+        HoldSupply => "holding the supply temperature",
+        /// Dew point floor.
+        AboveDewPoint => "holding supply above the dew point",
+        /// Dew point floor by assumption.
+        DewPointAssumed => "dew point unknown, holding supply above the worst case",
+        /// Recovery limited.
+        MarginForCooling => "margins are small, heat goes to the river",
+        /// A GPU is hot.
+        GpuHot => "a GPU is close to slowdown",
+        /// A GPU is at its limit.
+        GpuAtLimit => "a GPU has reached slowdown",
+        /// A GPU does not answer.
+        GpuSilent => "a GPU does not answer and counts as heating",
+        /// The meter does not answer.
+        MeterSilent => "flow and supply temperature are unknown",
+        /// Supply is unknown.
+        SupplyUnknown => "supply temperature is unknown",
+        /// The drive does not turn.
+        PumpStopped => "the pump does not turn as commanded",
+        /// Flow collapsed.
+        FlowCollapsed => "flow is far below what the pump speed should give",
+        /// Head collapsed.
+        HeadCollapsed => "head is far below what the pump speed should give",
+        /// Blocked.
+        LoopBlocked => "head rose and flow fell: the loop is blocked",
+        /// GPUs heat up.
+        HeatingUp => "GPUs heat up while their power does not rise",
+        /// Nothing is known.
+        FlowUnknown => "neither pump nor meter answers and temperatures are not steady",
+        /// Water.
+        WaterFound => "water found, loop stopped",
+        /// Water was found earlier.
+        LeakLatched => "a leak was found and has not been reset",
+        /// Nothing helped.
+        NothingHelped => "full cooling and minimum power did not help",
+        /// Margin is back.
+        GivingBack => "cooling is proven, limits are given back in steps",
+        /// Held until cooling is proven.
+        CoolingNotProven => "limits stay until cooling is proven",
+    }
+}

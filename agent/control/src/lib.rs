@@ -1,0 +1,40 @@
+//! Mind of eisbach: a snapshot of the node in, a decision out.
+//!
+//! ```text
+//!             ┌────────────────────────── Controller::step ──────────────────────────┐
+//!  Snapshot ─►│ estimate: worst-case margins and power     (every step)              │
+//!  now      ─►│ guard:    loss of flow, over-temperature   (every step, 10 Hz)       │─► Decision
+//!             │ state:    Boot · Running · Hot · Critical · Leak · Uncontrollable    │
+//!             │ loops:    pump, supply and recovery valve  (1 Hz)                    │
+//!             │ ladder:   clock lock, power cap, per GPU   (every step)              │
+//!             └──────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Terms. **Margin**: how far a GPU is below the temperature at which its hardware slows it down. **Rung**: a step
+//! of the throttling ladder. **Leader**: the part of the controller that dictates an output. **Supply**: coolant
+//! into the cold plates. **Recovery valve**: 0 % sends all heat to the river, 100 % all to heat recovery.
+//!
+//! `step` is pure: it reads no clock, does no I/O, does not allocate and does not panic. The same snapshots at the
+//! same times give the same decisions, bit for bit.
+
+#![no_std]
+
+mod alarms;
+mod controller;
+mod decision;
+mod estimate;
+mod flow_guard;
+mod history;
+mod ladder;
+mod pump;
+mod snapshot;
+mod state;
+mod supply;
+mod tuning;
+
+pub use alarms::AlarmSet;
+pub use controller::Controller;
+pub use decision::{Decision, GpuDecision, Leader, Output, Reason, Rung};
+pub use snapshot::{GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput};
+pub use state::StateName;
+pub use tuning::{Tuning, TuningError};

@@ -1,0 +1,103 @@
+//! Laws that hold for any sequence of snapshots, however absurd.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may be blunt")]
+
+mod common;
+
+use common::healthy;
+use eisbach_control::{Controller, Snapshot, StateName, Tuning};
+use eisbach_protocol::gpu_link::GpuHealth;
+use eisbach_protocol::reading::{BadReason, Reading};
+use eisbach_protocol::units::{
+    Celsius, Kelvin, KiloPascal, LitersPerMinute, Millis, Percent, Quantity, Watts,
+};
+use proptest::prelude::*;
+
+fn reading<Q: Quantity>(low: f32, high: f32) -> impl Strategy<Value = Reading<Q>> {
+    (0..10_u8, low..high, 0..3000_u64).prop_map(|(kind, value, age)| match kind {
+        0 => Reading::bad(BadReason::CommLost),
+        1 => Reading::measured(Q::from_f32(value), Millis::new(age)).aged(Millis::ZERO, Millis::new(500)),
+        2 => Reading::estimated(Q::from_f32(value), Millis::new(age)),
+        _ => Reading::measured(Q::from_f32(value), Millis::new(20)),
+    })
+}
+
+fn flag() -> impl Strategy<Value = Reading<bool>> {
+    (0..20_u8).prop_map(|kind| match kind {
+        0 => Reading::bad(BadReason::CommLost),
+        1 => Reading::measured(true, Millis::ZERO),
+        _ => Reading::measured(false, Millis::ZERO),
+    })
+}
+
+prop_compose! {
+    fn snapshot()(
+        gpus in prop::collection::vec((reading::<Celsius>(0.0, 120.0), reading::<Kelvin>(-20.0, 60.0), reading::<Watts>(0.0, 1000.0), 0..6_u8), 0..10),
+        speed in reading::<Percent>(0.0, 110.0), head in reading::<KiloPascal>(0.0, 300.0), stopped in flag(), alarm in flag(),
+        flow in reading::<LitersPerMinute>(0.0, 30.0), supply in reading::<Celsius>(0.0, 80.0), dew in reading::<Celsius>(-20.0, 40.0),
+        leak in flag(), rope in flag(), reset in any::<bool>(),
+    ) -> Snapshot {
+        let mut snapshot = healthy();
+        let template = snapshot.gpus[0];
+        snapshot.gpus = gpus.into_iter().map(|(temperature, margin, power, health)| {
+            let health = match health { 0 => GpuHealth::Hung, 1 => GpuHealth::Lost, _ => GpuHealth::Ok };
+            eisbach_control::GpuInput { temperature, margin, power, health, ..template }
+        }).collect();
+        snapshot.pump.speed = speed;
+        snapshot.pump.head = head;
+        snapshot.pump.running = stopped.map(|stopped| !stopped);
+        snapshot.pump.alarm = alarm;
+        snapshot.meter.flow = flow;
+        snapshot.meter.supply = supply;
+        snapshot.room.dew_point = dew;
+        snapshot.leak.detected = leak;
+        snapshot.leak.fault = rope;
+        snapshot.reset = reset;
+        snapshot
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn outputs_stay_in_their_ranges_and_follow_their_state(snapshots in prop::collection::vec((snapshot(), 1..40_u64), 1..20)) {
+        let mut controller = Controller::new(Tuning::default());
+        let mut now = Millis::ZERO;
+        for (snapshot, repeats) in snapshots {
+            for _ in 0..repeats {
+                let decision = controller.step(&snapshot, now);
+                for output in [decision.pump, decision.valve] {
+                    prop_assert!(output.value.is_none_or(|value| (0.0..=100.0).contains(&value.get())), "{output:?}");
+                }
+                prop_assert_eq!(decision.gpus.len(), snapshot.gpus.len());
+                for gpu in &decision.gpus {
+                    prop_assert!(gpu.power_cap.is_none_or(|cap| (200.0..=700.0).contains(&cap.get())));
+                    prop_assert!(gpu.clock_max.is_none_or(|clock| (345.0..=1980.0).contains(&clock.get())));
+                }
+                match decision.state {
+                    StateName::Leak => prop_assert!(!decision.pump_run),
+                    StateName::Hot | StateName::Critical | StateName::Uncontrollable => {
+                        prop_assert!(decision.pump_run);
+                        prop_assert_eq!(decision.pump.value, Some(Percent::new(100.0)));
+                        prop_assert_eq!(decision.valve.value, Some(Percent::ZERO));
+                    }
+                    StateName::Boot | StateName::Running => prop_assert!(decision.pump_run),
+                }
+                if matches!(decision.state, StateName::Critical | StateName::Leak | StateName::Uncontrollable) {
+                    prop_assert!(decision.gpus.iter().all(|gpu| gpu.power_cap == Some(Watts::new(200.0))));
+                }
+                now += Millis::new(100);
+            }
+        }
+    }
+
+    #[test]
+    fn i10_the_same_snapshots_at_the_same_times_give_the_same_decisions(snapshots in prop::collection::vec(snapshot(), 1..50)) {
+        let mut first = Controller::new(Tuning::default());
+        let mut second = Controller::new(Tuning::default());
+        for (tick, snapshot) in (0..).zip(&snapshots) {
+            let now = Millis::new(tick * 100);
+            prop_assert_eq!(first.step(snapshot, now), second.step(snapshot, now));
+        }
+    }
+}

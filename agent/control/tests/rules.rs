@@ -1,0 +1,168 @@
+//! Rules of the whole controller, one test a rule.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may be blunt")]
+
+mod common;
+
+use common::{AGE, healthy, hold};
+use eisbach_control::{Controller, Leader, Reason, Rung, Snapshot, StateName, Tuning};
+use eisbach_protocol::alarm::Alarm;
+use eisbach_protocol::gpu_link::GpuHealth;
+use eisbach_protocol::reading::{BadReason, Reading};
+use eisbach_protocol::units::{Celsius, Kelvin, Megahertz, Millis, Percent, Watts};
+
+const LATER: Millis = Millis::from_secs(100);
+
+fn running() -> Controller {
+    let mut controller = Controller::new(Tuning::default());
+    let decision = hold(&mut controller, &healthy(), Millis::ZERO, 60);
+    assert_eq!(decision.state, StateName::Running);
+    controller
+}
+
+#[test]
+fn boot_keeps_what_devices_do_for_a_moment_and_then_cools_with_all_it_has() {
+    let mut controller = Controller::new(Tuning::default());
+    let nothing = Snapshot { gpus_expected: 8, ..Snapshot::default() };
+    assert_eq!(controller.step(&nothing, Millis::ZERO).pump.value, None);
+    let decision = hold(&mut controller, &nothing, Millis::new(100), 2);
+    assert_eq!(decision.state, StateName::Boot);
+    assert_eq!((decision.pump.value, decision.pump.leader), (Some(Percent::new(100.0)), Leader::Boot));
+    assert_eq!(decision.valve.value, Some(Percent::ZERO));
+}
+
+#[test]
+fn restart_takes_over_without_a_bump() {
+    let mut controller = Controller::new(Tuning::default());
+    let first = controller.step(&healthy(), Millis::ZERO);
+    assert_eq!(first.state, StateName::Running);
+    assert!((first.pump.value.unwrap() - Percent::new(70.0)).get().abs() <= 10.0);
+    assert!((first.valve.value.unwrap() - Percent::new(50.0)).get().abs() <= 2.0);
+}
+
+#[test]
+fn i01_a_silent_gpu_means_more_flow_and_no_recovery_but_no_cap_for_the_others() {
+    let mut controller = running();
+    let mut snapshot = healthy();
+    snapshot.gpus[3].margin = Reading::bad(BadReason::CommLost);
+    snapshot.gpus[3].temperature = Reading::bad(BadReason::CommLost);
+    snapshot.gpus[3].health = GpuHealth::Hung;
+    let decision = hold(&mut controller, &snapshot, LATER, 30);
+    assert_eq!((decision.state, decision.reason), (StateName::Hot, Reason::GpuSilent));
+    assert_eq!(decision.pump.value, Some(Percent::new(100.0)));
+    assert_eq!(decision.valve.value, Some(Percent::ZERO));
+    assert!(decision.alarms.has(Alarm::GpuUnavailable));
+    for (index, gpu) in decision.gpus.iter().enumerate() {
+        assert_eq!(gpu.rung == Rung::Free, index != 3, "gpu {index}");
+    }
+}
+
+#[test]
+fn i02_a_leak_stops_the_loop_and_caps_every_gpu_in_the_same_step() {
+    let mut controller = running();
+    let mut snapshot = healthy();
+    snapshot.leak.detected = Reading::measured(true, AGE);
+    let decision = controller.step(&snapshot, LATER);
+    assert_eq!(decision.state, StateName::Leak);
+    assert!(!decision.pump_run);
+    assert_eq!(decision.pump.value, Some(Percent::ZERO));
+    for gpu in &decision.gpus {
+        assert_eq!((gpu.power_cap, gpu.clock_max), (Some(Watts::new(200.0)), Some(Megahertz::new(345.0))));
+    }
+}
+
+#[test]
+fn i02_a_broken_leak_sensor_is_a_fault_and_never_clears_a_leak() {
+    let mut controller = running();
+    let mut broken = healthy();
+    broken.leak.detected = Reading::measured(true, AGE);
+    broken.leak.fault = Reading::measured(true, AGE);
+    let decision = controller.step(&broken, LATER);
+    assert_eq!(decision.state, StateName::Running);
+    assert!(decision.alarms.has(Alarm::LeakSensorFault));
+
+    let mut wet = healthy();
+    wet.leak.detected = Reading::measured(true, AGE);
+    controller.step(&wet, LATER + Millis::new(100));
+    for rope in [Reading::bad(BadReason::CommLost), Reading::measured(false, AGE)] {
+        let mut after = broken.clone();
+        after.leak.detected = rope;
+        assert_eq!(controller.step(&after, LATER + Millis::new(200)).state, StateName::Leak);
+    }
+}
+
+#[test]
+fn i02_a_leak_wins_over_overheat() {
+    let mut controller = running();
+    let mut snapshot = healthy();
+    snapshot.leak.detected = Reading::measured(true, AGE);
+    for gpu in &mut snapshot.gpus {
+        gpu.margin = Reading::measured(Kelvin::new(-2.0), AGE);
+    }
+    let decision = hold(&mut controller, &snapshot, LATER, 20);
+    assert_eq!(decision.state, StateName::Leak);
+    assert!(!decision.pump_run);
+}
+
+#[test]
+fn a_stopped_pump_caps_every_gpu_in_the_same_step_and_minimum_clocks_follow() {
+    let mut controller = running();
+    let mut snapshot = healthy();
+    snapshot.pump.running = Reading::measured(false, AGE);
+    let decision = controller.step(&snapshot, LATER);
+    assert_eq!((decision.state, decision.reason), (StateName::Critical, Reason::PumpStopped));
+    assert!(
+        decision.gpus.iter().all(|gpu| gpu.power_cap == Some(Watts::new(200.0)) && gpu.clock_max.is_none())
+    );
+    let decision = hold(&mut controller, &snapshot, LATER + Millis::new(100), 4);
+    assert!(decision.gpus.iter().all(|gpu| gpu.clock_max == Some(Megahertz::new(345.0))));
+}
+
+#[test]
+fn after_a_pump_trip_everything_is_given_back_in_steps_and_the_node_runs_again() {
+    let mut controller = running();
+    let mut stopped = healthy();
+    stopped.pump.running = Reading::measured(false, AGE);
+    hold(&mut controller, &stopped, LATER, 20);
+    let decision = hold(&mut controller, &healthy(), LATER + Millis::from_secs(21), 60);
+    assert_eq!((decision.state, decision.rung), (StateName::Running, Rung::Free));
+    assert!(decision.gpus.iter().all(|gpu| gpu.power_cap.is_none() && gpu.clock_max.is_none()));
+}
+
+#[test]
+fn a_missing_meter_means_full_flow_and_all_heat_to_the_river() {
+    let mut controller = running();
+    let mut snapshot = healthy();
+    snapshot.meter = eisbach_control::MeterInput::default();
+    let decision = hold(&mut controller, &snapshot, LATER, 10);
+    assert_eq!((decision.state, decision.reason), (StateName::Hot, Reason::MeterSilent));
+    assert_eq!((decision.pump.value, decision.valve.value), (Some(Percent::new(100.0)), Some(Percent::ZERO)));
+    assert!(decision.gpus.iter().all(|gpu| gpu.rung == Rung::Free), "cooled GPUs are not throttled");
+}
+
+#[test]
+fn supply_below_the_dew_point_floor_is_an_alarm() {
+    let mut controller = running();
+    let mut snapshot = healthy();
+    snapshot.room.dew_point = Reading::measured(Celsius::new(18.0), AGE);
+    snapshot.meter.supply = Reading::measured(Celsius::new(17.0), AGE);
+    let decision = controller.step(&snapshot, LATER);
+    assert!(decision.alarms.has(Alarm::Condensation));
+}
+
+#[test]
+fn without_gpus_configured_the_node_runs_at_minimum_flow() {
+    let mut controller = Controller::new(Tuning::default());
+    let snapshot = Snapshot { gpus: heapless::Vec::new(), gpus_expected: 0, ..healthy() };
+    let decision = hold(&mut controller, &snapshot, Millis::ZERO, 300);
+    assert_eq!((decision.state, decision.pump.value), (StateName::Running, Some(Percent::new(30.0))));
+}
+
+#[test]
+fn a_lost_gpu_link_is_cooled_for_full_power() {
+    let mut controller = running();
+    let snapshot = Snapshot { gpus: heapless::Vec::new(), ..healthy() };
+    let decision = hold(&mut controller, &snapshot, LATER, 5);
+    assert_eq!((decision.state, decision.reason), (StateName::Hot, Reason::GpuSilent));
+    assert_eq!(decision.node_power, Watts::new(5600.0));
+    assert!(decision.alarms.has(Alarm::GpuLinkDown) && !decision.alarms.has(Alarm::GpuUnavailable));
+}

@@ -1,0 +1,170 @@
+//! The alarms a node can raise: one table for every face.
+//!
+//! An alarm names a cause, not a symptom, and carries what an operator needs: how urgent it is, what follows if
+//! nobody acts, and what to do.
+
+/// A cause for alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// Water where none should be.
+    Leak,
+    /// Coolant does not flow as commanded.
+    LossOfFlow,
+    /// A GPU has no margin left to its slowdown temperature.
+    OverTemperature,
+    /// Cooling cannot be restored by anything the agent commands.
+    Uncontrollable,
+    /// A GPU fell off the bus, hangs in the driver or needs a reset.
+    GpuUnavailable,
+    /// No GPU telemetry at all: the GPU process or the driver is not there.
+    GpuLinkDown,
+    /// A throttle request was not carried out.
+    ThrottleRefused,
+    /// The pump does not answer.
+    PumpSilent,
+    /// The pump's drive reports an alarm.
+    PumpFault,
+    /// Somebody else is in charge of the pump.
+    PumpLocal,
+    /// The recovery valve does not answer.
+    ValveSilent,
+    /// The recovery valve does not follow its set-point.
+    ValveFault,
+    /// The flow and temperature meter does not answer.
+    MeterSilent,
+    /// The dew point is unknown; the condensation limit rests on a worst case.
+    DewPointUnknown,
+    /// Supply is close to the dew point.
+    Condensation,
+    /// The leak sensor does not answer or is broken.
+    LeakSensorFault,
+    /// The configuration file was refused; the last good one is in use.
+    ConfigRefused,
+    /// A control cycle took longer than its period.
+    CycleOverrun,
+}
+
+/// How soon somebody must act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// At once: damage is near.
+    Critical,
+    /// Within minutes.
+    High,
+    /// Within the shift.
+    Medium,
+    /// When convenient.
+    Low,
+}
+
+/// What an operator needs to know about an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlarmDef {
+    /// The alarm.
+    pub alarm: Alarm,
+    /// Name on every face.
+    pub name: &'static str,
+    /// How soon to act.
+    pub priority: Priority,
+    /// Stays until it is reset, even when its cause is gone.
+    pub latched: bool,
+    /// What follows if nobody acts.
+    pub consequence: &'static str,
+    /// What to do.
+    pub action: &'static str,
+}
+
+macro_rules! alarms {
+    ($($alarm:ident $name:literal $priority:ident $latched:literal $consequence:literal $action:literal)+) => {
+        /// Every alarm, most urgent first within its group.
+        pub const ALARMS: [AlarmDef; COUNT] = [$(AlarmDef {
+            alarm: Alarm::$alarm,
+            name: $name,
+            priority: Priority::$priority,
+            latched: $latched,
+            consequence: $consequence,
+            action: $action,
+        }),+];
+        /// Number of alarms.
+        pub const COUNT: usize = [$(Alarm::$alarm),+].len();
+        impl Alarm {
+            /// Name on every face.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$alarm => $name),+ }
+            }
+        }
+    };
+}
+
+alarms! {
+    Leak "leak" Critical true
+        "Water reaches electronics; the loop is stopped and its GPUs are at minimum power."
+        "Find and close the leak, dry the tray, then reset the alarm."
+    LossOfFlow "loss_of_flow" Critical false
+        "GPUs are capped; without flow they reach shutdown within a minute."
+        "Check pump, valves and coupling of the node loop."
+    OverTemperature "over_temperature" Critical false
+        "The GPU slows itself down, then shuts down."
+        "Check flow and supply temperature; look for a blocked cold plate."
+    Uncontrollable "uncontrollable" Critical true
+        "GPUs stay at minimum power; hardware protection is the last line."
+        "Drain the node, restore cooling, then restart the agent."
+    GpuUnavailable "gpu_unavailable" High false
+        "Its temperature is unknown; the loop is cooled as for a hot GPU."
+        "See the GPU's health point; reset or replace it."
+    GpuLinkDown "gpu_link_down" High false
+        "All GPU temperatures are unknown; the loop runs at full flow."
+        "Check the GPU service and the driver."
+    ThrottleRefused "throttle_refused" High false
+        "A GPU keeps drawing more power than cooling allows."
+        "Check the GPU service's privileges and the device's limits."
+    PumpSilent "pump_silent" High false
+        "The pump runs on its local set-point; speed cannot be changed."
+        "Check the pump's bus connection and power."
+    PumpFault "pump_fault" High false
+        "Flow may stop."
+        "Read the pump's alarm code; see its manual."
+    PumpLocal "pump_local" Medium false
+        "The agent cannot change the speed."
+        "Switch the pump to remote when work on it is done."
+    ValveSilent "valve_silent" Medium false
+        "The valve holds its position; heat recovery and supply temperature are not controlled."
+        "Check the valve's bus connection and power."
+    ValveFault "valve_fault" Medium false
+        "Supply temperature may leave its set-point."
+        "Check the valve's drive."
+    MeterSilent "meter_silent" Medium false
+        "Flow and loop temperatures are unknown; the pump runs at full speed."
+        "Check the meter's bus connection and power."
+    DewPointUnknown "dew_point_unknown" Low false
+        "Supply is kept warmer than needed."
+        "Check the dew point sensor."
+    Condensation "condensation" High false
+        "Water condenses on cold pipes and plates."
+        "Dry the room air or raise the supply temperature."
+    LeakSensorFault "leak_sensor_fault" Medium false
+        "A leak would not be noticed."
+        "Repair the leak rope or its relay."
+    ConfigRefused "config_refused" Medium false
+        "Changes in the configuration are not in force."
+        "Mend the line that the log names, then reload."
+    CycleOverrun "cycle_overrun" Low false
+        "Reactions come late."
+        "Check the node for processor starvation."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alarm_has_one_name_and_says_what_to_do() {
+        for (at, def) in ALARMS.iter().enumerate() {
+            assert_eq!(def.alarm.as_str(), def.name);
+            assert!(!def.consequence.is_empty() && !def.action.is_empty());
+            assert!(ALARMS[..at].iter().all(|earlier| earlier.name != def.name));
+            assert_eq!(def.alarm as usize, at, "the table is in the order of the enum");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The point catalogue: everything the agent knows or commands, once.
+//!
+//! ```text
+//!   POINTS (this table) ──► Sparkplug births and data
+//!                      ├──► status socket
+//!                      └──► docs
+//! ```
+//!
+//! Each face is a pure function over this table, so adding a point is one line here; the compiler then asks the
+//! agent for its value.
+
+/// The object a point belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The node as a whole.
+    Node,
+    /// One of its GPUs.
+    Gpu,
+    /// The loop's pump.
+    Pump,
+    /// The heat-recovery valve.
+    Valve,
+    /// The flow and heat meter of the node loop.
+    Meter,
+    /// The room air.
+    Room,
+    /// The leak rope.
+    Leak,
+}
+
+impl Owner {
+    /// Every kind of owner, in the order in which faces list them.
+    pub const ALL: [Self; 7] =
+        [Self::Node, Self::Gpu, Self::Pump, Self::Valve, Self::Meter, Self::Room, Self::Leak];
+
+    /// Name on every face; GPUs append their index.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Gpu => "gpu",
+            Self::Pump => "pump",
+            Self::Valve => "valve",
+            Self::Meter => "meter",
+            Self::Room => "room",
+            Self::Leak => "leak",
+        }
+    }
+}
+
+/// What kind of value a point has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number with a unit.
+    Float,
+    /// A count or a bit set.
+    Int,
+    /// Yes or no.
+    Bool,
+    /// One of a small set of words.
+    Text,
+}
+
+/// A value for a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PointValue {
+    /// See [`Kind::Float`].
+    Float(f32),
+    /// See [`Kind::Int`].
+    Int(i64),
+    /// See [`Kind::Bool`].
+    Bool(bool),
+    /// See [`Kind::Text`].
+    Text(&'static str),
+}
+
+/// One line of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PointDef {
+    /// Identity in code.
+    pub id: PointId,
+    /// Name on every face, unique within its owner.
+    pub name: &'static str,
+    /// Object it belongs to.
+    pub owner: Owner,
+    /// Kind of value.
+    pub kind: Kind,
+    /// UCUM unit symbol; empty for pure numbers and words.
+    pub unit: &'static str,
+    /// Lower end of its usual range.
+    pub low: f32,
+    /// Upper end of its usual range.
+    pub high: f32,
+    /// Smaller changes are not reported.
+    pub dead_band: f32,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+macro_rules! points {
+    ($($id:ident $owner:ident $name:literal $kind:ident $unit:literal $low:literal .. $high:literal dead $dead:literal $doc:literal)+) => {
+        /// Identity of a point.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum PointId { $(#[doc = $doc] $id),+ }
+
+        /// Number of points.
+        pub const COUNT: usize = [$(PointId::$id),+].len();
+
+        /// The catalogue, in the order of [`PointId`].
+        pub const POINTS: [PointDef; COUNT] = [$(PointDef {
+            id: PointId::$id, name: $name, owner: Owner::$owner, kind: Kind::$kind, unit: $unit,
+            low: $low, high: $high, dead_band: $dead, doc: $doc,
+        }),+];
+    };
+}
+
+points! {
+    NodeState        Node "State"           Text  ""      0.0 .. 0.0      dead 0.0  "Control state"
+    NodeRung         Node "Rung"            Int   ""      0.0 .. 4.0      dead 0.0  "Highest rung of the throttling ladder in use"
+    NodeLeader       Node "Leader"          Text  ""      0.0 .. 0.0      dead 0.0  "What dictates the node's state"
+    NodeReason       Node "Reason"          Text  ""      0.0 .. 0.0      dead 0.0  "Why"
+    NodePower        Node "GpuPower"        Float "W"     0.0 .. 16000.0  dead 25.0 "Sum of all GPU powers, unknown ones at their limit"
+    NodeMargin       Node "HottestMargin"   Float "K"     -20.0 .. 80.0   dead 0.5  "Smallest distance of any GPU to its slowdown, unknown ones extrapolated"
+    NodeCooled       Node "CoolingProven"   Bool  ""      0.0 .. 1.0      dead 0.0  "There is evidence that coolant carries the heat away"
+    NodeCycles       Node "Cycles"          Int   ""      0.0 .. 1e9      dead 100.0 "Control cycles completed since start"
+    NodeOverruns     Node "CycleOverruns"   Int   ""      0.0 .. 1e9      dead 0.0  "Cycles that took longer than their period"
+    NodeSupplyTarget Node "SupplySetpoint"  Float "Cel"   10.0 .. 50.0    dead 0.1  "Supply temperature aimed at"
+    NodeFlowTarget   Node "FlowDemand"      Float "L/min" 0.0 .. 60.0     dead 0.1  "Coolant flow asked for by power and temperature"
+
+    GpuHealth        Gpu "Health"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the GPU as its driver tells"
+    GpuTemperature   Gpu "Temperature"      Float "Cel"   0.0 .. 110.0    dead 0.5  "Core temperature"
+    GpuMemoryTemp    Gpu "MemoryTemperature" Float "Cel"  0.0 .. 110.0    dead 0.5  "Memory temperature"
+    GpuMargin        Gpu "Margin"           Float "K"     -20.0 .. 80.0   dead 0.5  "Distance to slowdown"
+    GpuPower         Gpu "Power"            Float "W"     0.0 .. 1500.0   dead 10.0 "Power drawn"
+    GpuLimit         Gpu "PowerLimit"       Float "W"     0.0 .. 1500.0   dead 1.0  "Power limit in force, whoever set it"
+    GpuCap           Gpu "PowerCap"         Float "W"     0.0 .. 1500.0   dead 1.0  "Power limit that the agent asks for; the device's default when it asks for none"
+    GpuClock         Gpu "SmClock"          Float "MHz"   0.0 .. 3000.0   dead 15.0 "Clock of the multiprocessors"
+    GpuClockCap      Gpu "SmClockCap"       Float "MHz"   0.0 .. 3000.0   dead 1.0  "Highest clock that the agent allows"
+    GpuUtilization   Gpu "Utilization"      Float "%"     0.0 .. 100.0    dead 2.0  "Share of time a kernel ran"
+    GpuReasons       Gpu "ThrottleReasons"  Int   ""      0.0 .. 65535.0  dead 0.0  "Driver's reasons for running slower, as bits"
+    GpuRung          Gpu "Rung"             Int   ""      0.0 .. 4.0      dead 0.0  "Rung of the throttling ladder"
+    GpuReason        Gpu "Reason"           Text  ""      0.0 .. 0.0      dead 0.0  "Why it is on that rung"
+
+    PumpTarget       Pump "SpeedSetpoint"   Float "%"     0.0 .. 100.0    dead 0.2  "Speed asked for"
+    PumpLeader       Pump "Leader"          Text  ""      0.0 .. 0.0      dead 0.0  "What dictates the speed"
+    PumpReason       Pump "Reason"          Text  ""      0.0 .. 0.0      dead 0.0  "Why"
+    PumpSpeed        Pump "Speed"           Float "%"     0.0 .. 110.0    dead 0.2  "Speed as a share of full speed"
+    PumpRpm          Pump "ShaftSpeed"      Float "{rev}/min" 0.0 .. 8000.0 dead 20.0 "Shaft speed"
+    PumpHead         Pump "Head"            Float "kPa"   0.0 .. 300.0    dead 1.0  "Pressure difference over the pump"
+    PumpPower        Pump "Power"           Float "W"     0.0 .. 2000.0   dead 1.0  "Electric power"
+    PumpRunning      Pump "Running"         Bool  ""      0.0 .. 1.0      dead 0.0  "The drive turns the pump"
+    PumpRemote       Pump "Remote"          Bool  ""      0.0 .. 1.0      dead 0.0  "The pump obeys the bus"
+    PumpInlet        Pump "InletPressure"   Float "kPa"   0.0 .. 600.0    dead 2.0  "Pressure at the suction side"
+
+    ValveTarget      Valve "PositionSetpoint" Float "%"   0.0 .. 100.0    dead 0.5  "Position asked for; 0 sends all heat to the river"
+    ValveLeader      Valve "Leader"         Text  ""      0.0 .. 0.0      dead 0.0  "What dictates the position"
+    ValveReason      Valve "Reason"         Text  ""      0.0 .. 0.0      dead 0.0  "Why"
+    ValvePosition    Valve "Position"       Float "%"     0.0 .. 100.0    dead 0.5  "Position"
+    ValveFlow        Valve "Flow"           Float "L/min" 0.0 .. 60.0     dead 0.1  "Flow through the recovery branch"
+    ValveInlet       Valve "RecoveryInlet"  Float "Cel"   0.0 .. 80.0     dead 0.1  "Temperature into recovery"
+    ValveOutlet      Valve "RecoveryOutlet" Float "Cel"   0.0 .. 80.0     dead 0.1  "Temperature out of recovery"
+    ValveHeat        Valve "RecoveredPower" Float "W"     0.0 .. 20000.0  dead 50.0 "Heat given to recovery"
+
+    MeterFlow        Meter "Flow"           Float "L/min" 0.0 .. 60.0     dead 0.05 "Coolant flow"
+    MeterSupply      Meter "SupplyTemperature" Float "Cel" 0.0 .. 80.0    dead 0.1  "Coolant into the cold plates"
+    MeterReturn      Meter "ReturnTemperature" Float "Cel" 0.0 .. 90.0    dead 0.1  "Coolant out of the cold plates"
+    MeterHeat        Meter "HeatPower"      Float "W"     0.0 .. 20000.0  dead 50.0 "Heat carried by the loop"
+
+    RoomDewPoint     Room "DewPoint"        Float "Cel"   -20.0 .. 40.0   dead 0.2  "Dew point of the room air"
+    RoomTemperature  Room "Temperature"     Float "Cel"   0.0 .. 50.0     dead 0.2  "Temperature of the room air"
+    RoomHumidity     Room "RelativeHumidity" Float "%"    0.0 .. 100.0    dead 1.0  "Relative humidity of the room air"
+
+    LeakDetected     Leak "Detected"        Bool  ""      0.0 .. 1.0      dead 0.0  "Water where none should be"
+    LeakFault        Leak "SensorFault"     Bool  ""      0.0 .. 1.0      dead 0.0  "The leak sensor is broken"
+}
+
+/// The points of one kind of object, in catalogue order.
+pub fn points_of(owner: Owner) -> impl Iterator<Item = &'static PointDef> {
+    POINTS.iter().filter(move |def| def.owner == owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_its_ids() {
+        for (at, def) in POINTS.iter().enumerate() {
+            assert_eq!(def.id as usize, at);
+        }
+    }
+
+    #[test]
+    fn a_name_is_unique_within_its_owner_whatever_its_case() {
+        for (at, def) in POINTS.iter().enumerate() {
+            let clash = POINTS[..at]
+                .iter()
+                .find(|other| other.owner == def.owner && other.name.eq_ignore_ascii_case(def.name));
+            assert_eq!(clash, None);
+        }
+    }
+
+    #[test]
+    fn every_float_has_a_unit_a_range_and_a_dead_band() {
+        for def in POINTS.iter().filter(|def| def.kind == Kind::Float) {
+            assert!(!def.unit.is_empty() && def.low < def.high && def.dead_band > 0.0, "{}", def.name);
+        }
+    }
+}
