@@ -1,0 +1,117 @@
+//! Load, memory, errors and who is computing.
+
+use std::ffi::{c_uint, c_ulonglong};
+
+use nvml_wrapper_sys::bindings as nvml;
+use nvml_wrapper_sys::bindings::{
+    nvmlDevice_t, nvmlEccCounterType_t, nvmlEnableState_t, nvmlMemory_t, nvmlMemory_v2_t,
+    nvmlMemoryErrorType_t, nvmlProcessInfo_t, nvmlPstates_t, nvmlUtilization_t,
+};
+
+use super::edge::{expect_version, put_list};
+use super::export;
+use super::refusal::Refusal;
+use super::session::{on_gpu, supports};
+use crate::shm::{Features, GpuCell};
+
+const BYTES_PER_MIB: c_ulonglong = 1 << 20;
+
+/// No MIG instance.
+const NO_INSTANCE: c_uint = c_uint::MAX;
+
+export! {
+    /// Share of time the GPU and its memory were busy, in percent.
+    fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, rates: *mut nvmlUtilization_t) {
+        rates.put(on_gpu(&device, |gpu| {
+            supports(gpu, Features::UTILISATION)?;
+            let telemetry = gpu.telemetry();
+            Ok(nvmlUtilization_t {
+                gpu: telemetry.utilisation_percent,
+                memory: telemetry.memory_utilisation_percent,
+            })
+        })?)
+    }
+
+    /// Frame buffer, in bytes.
+    fn nvmlDeviceGetMemoryInfo(device: nvmlDevice_t, memory: *mut nvmlMemory_t) {
+        let (total, used) = on_gpu(&device, |gpu| Ok(memory_bytes(gpu)))?;
+        memory.put(nvmlMemory_t { total, free: total.saturating_sub(used), used })
+    }
+
+    /// Frame buffer, in bytes; nothing is reserved here.
+    fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, memory: *mut nvmlMemory_v2_t) {
+        // SAFETY: the caller fills in the version.
+        let asked = unsafe { memory.get() }?;
+        expect_version::<nvmlMemory_v2_t>(asked.version, 2)?;
+        let (total, used) = on_gpu(&device, |gpu| Ok(memory_bytes(gpu)))?;
+        memory.put(nvmlMemory_v2_t { total, reserved: 0, free: total.saturating_sub(used), used, ..asked })
+    }
+
+    /// Performance state, 0 is the fastest.
+    fn nvmlDeviceGetPerformanceState(device: nvmlDevice_t, state: *mut nvmlPstates_t) {
+        state.put(on_gpu(&device, |gpu| Ok(gpu.telemetry().pstate))?)
+    }
+
+    /// Memory error correction is on.
+    fn nvmlDeviceGetEccMode(
+        device: nvmlDevice_t,
+        current: *mut nvmlEnableState_t,
+        pending: *mut nvmlEnableState_t,
+    ) {
+        let on = on_gpu(&device, |_| Ok(nvml::nvmlEnableState_enum_NVML_FEATURE_ENABLED))?;
+        current.put(on)?;
+        pending.put(on)
+    }
+
+    /// Memory errors. The simulated board is new: since the driver load and in its life are the same.
+    fn nvmlDeviceGetTotalEccErrors(
+        device: nvmlDevice_t,
+        kind: nvmlMemoryErrorType_t,
+        since: nvmlEccCounterType_t,
+        count: *mut c_ulonglong,
+    ) {
+        if since >= nvml::nvmlEccCounterType_enum_NVML_ECC_COUNTER_TYPE_COUNT {
+            return Err(Refusal::InvalidArgument);
+        }
+        let telemetry = on_gpu(&device, |gpu| Ok(gpu.telemetry()))?;
+        count.put(match kind {
+            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_CORRECTED => telemetry.ecc_corrected,
+            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_UNCORRECTED => telemetry.ecc_uncorrected,
+            _ => return Err(Refusal::InvalidArgument),
+        })
+    }
+
+    /// Processes that compute on the GPU: one, or none.
+    fn nvmlDeviceGetComputeRunningProcesses_v3(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        processes: *mut nvmlProcessInfo_t,
+    ) {
+        let running = on_gpu(&device, |gpu| Ok(running_processes(gpu)))?;
+        // SAFETY: the caller's own array and its length.
+        unsafe { put_list(&count, &processes, running.as_slice()) }
+    }
+
+    /// MIG is there and off.
+    fn nvmlDeviceGetMigMode(device: nvmlDevice_t, current: *mut c_uint, pending: *mut c_uint) {
+        let off = on_gpu(&device, |_| Ok(nvml::NVML_DEVICE_MIG_DISABLE))?;
+        current.put(off)?;
+        pending.put(off)
+    }
+}
+
+/// All and used.
+fn memory_bytes(gpu: &GpuCell) -> (c_ulonglong, c_ulonglong) {
+    let bytes = |mib: u32| c_ulonglong::from(mib) * BYTES_PER_MIB;
+    (bytes(gpu.rating().memory_mib), bytes(gpu.telemetry().memory_used_mib))
+}
+
+fn running_processes(gpu: &GpuCell) -> Option<nvmlProcessInfo_t> {
+    let pid = gpu.telemetry().workload_pid;
+    (pid != 0).then(|| nvmlProcessInfo_t {
+        pid,
+        usedGpuMemory: memory_bytes(gpu).1,
+        gpuInstanceId: NO_INSTANCE,
+        computeInstanceId: NO_INSTANCE,
+    })
+}

@@ -1,0 +1,69 @@
+//! Power drawn, and the limit on it.
+
+use std::ffi::{c_uint, c_ulonglong};
+
+use nvml_wrapper_sys::bindings::nvmlDevice_t;
+
+use super::export;
+use super::refusal::Refusal;
+use super::session::{on_gpu, set_on_gpu, supports};
+use super::units::{millijoules, milliwatts};
+use crate::shm::{Features, GpuCell};
+
+export! {
+    /// Power averaged over one second, as the driver does since Ampere, in mW.
+    fn nvmlDeviceGetPowerUsage(device: nvmlDevice_t, power: *mut c_uint) {
+        power.put(on_gpu(&device, |gpu| milliwatts(gpu.telemetry().power_average_watts))?)
+    }
+
+    /// Energy since the driver was loaded, in mJ.
+    fn nvmlDeviceGetTotalEnergyConsumption(device: nvmlDevice_t, energy: *mut c_ulonglong) {
+        energy.put(on_gpu(&device, |gpu| millijoules(gpu.telemetry().energy_joules))?)
+    }
+
+    /// The limit this host asked for, in mW.
+    fn nvmlDeviceGetPowerManagementLimit(device: nvmlDevice_t, limit: *mut c_uint) {
+        limit.put(on_gpu(&device, |gpu| Ok(gpu.request().power_limit_milliwatts))?)
+    }
+
+    /// The limit after a driver load, in mW.
+    fn nvmlDeviceGetPowerManagementDefaultLimit(device: nvmlDevice_t, limit: *mut c_uint) {
+        limit.put(on_gpu(&device, |gpu| Ok(gpu.rating().power_default_milliwatts()))?)
+    }
+
+    /// Lowest and highest limit that may be set, in mW.
+    fn nvmlDeviceGetPowerManagementLimitConstraints(
+        device: nvmlDevice_t,
+        min: *mut c_uint,
+        max: *mut c_uint,
+    ) {
+        let range = on_gpu(&device, |gpu| Ok(gpu.rating().power_range_milliwatts()))?;
+        min.put(*range.start())?;
+        max.put(*range.end())
+    }
+
+    /// The limit that holds: the lower of this host's and one from outside, in mW.
+    fn nvmlDeviceGetEnforcedPowerLimit(device: nvmlDevice_t, limit: *mut c_uint) {
+        limit.put(on_gpu(&device, |gpu| Ok(enforced_limit_milliwatts(gpu)))?)
+    }
+
+    /// Asks for a limit, in mW.
+    fn nvmlDeviceSetPowerManagementLimit(device: nvmlDevice_t, limit: c_uint) {
+        set_on_gpu(&device, |gpu, now_ms| {
+            supports(gpu, Features::POWER_LIMIT)?;
+            if !gpu.rating().power_range_milliwatts().contains(&limit) {
+                return Err(Refusal::InvalidArgument);
+            }
+            gpu.request_power_limit(limit, now_ms);
+            Ok(())
+        })
+    }
+}
+
+pub(super) fn enforced_limit_milliwatts(gpu: &GpuCell) -> c_uint {
+    let requested = gpu.request().power_limit_milliwatts;
+    match gpu.telemetry().out_of_band_limit_milliwatts {
+        0 => requested,
+        from_outside => requested.min(from_outside),
+    }
+}
