@@ -8,9 +8,12 @@
 //! ```
 //!
 //! Nothing here does I/O, reads a clock or decides. The crate is `no_std` and needs no allocator; only the
+//! feature `sparkplug`, whose payloads have no fixed size, asks for one.
 
 #![no_std]
 
+#[cfg(feature = "sparkplug")]
+extern crate alloc;
 
 pub mod alarm;
 pub mod catalogue;
@@ -20,3 +23,5 @@ pub mod reading;
 pub mod registers;
 pub mod units;
 
+#[cfg(feature = "sparkplug")]
+pub mod sparkplug;
