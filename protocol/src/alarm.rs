@@ -30,8 +30,12 @@ pub enum Alarm {
     ValveSilent,
     /// The recovery valve does not follow its set-point.
     ValveFault,
-    /// The flow and temperature meter does not answer.
+    /// The flow and temperature meter does not answer, or not with both.
     MeterSilent,
+    /// Flow cannot be judged as it should: no head, or far less flow than commissioned.
+    FlowDoubtful,
+    /// An actuator does not do what it was told.
+    SetPointIgnored,
     /// The dew point is unknown; the condensation limit rests on a worst case.
     DewPointUnknown,
     /// Supply is close to the dew point.
@@ -109,7 +113,7 @@ alarms! {
         "Check flow and supply temperature; look for a blocked cold plate."
     Uncontrollable "uncontrollable" Critical true
         "GPUs stay at minimum power; hardware protection is the last line."
-        "Drain the node, restore cooling, then restart the agent."
+        "Drain the node, restore cooling, then restart the agent (this ends it)."
     GpuUnavailable "gpu_unavailable" High false
         "Its temperature is unknown; the loop is cooled as for a hot GPU."
         "See the GPU's health point; reset or replace it."
@@ -137,6 +141,12 @@ alarms! {
     MeterSilent "meter_silent" Medium false
         "Flow and loop temperatures are unknown; the pump runs at full speed."
         "Check the meter's bus connection and power."
+    FlowDoubtful "flow_doubtful" Medium false
+        "A loss of flow would be noticed late."
+        "Check head sensor, meter and strainer; check full_speed_flow in the configuration."
+    SetPointIgnored "set_point_ignored" High false
+        "Pump or valve is somewhere else than control wants it."
+        "Look for a second master, a local mode or a blocked drive."
     DewPointUnknown "dew_point_unknown" Low false
         "Supply is kept warmer than needed."
         "Check the dew point sensor."

@@ -2,13 +2,14 @@
 
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::gpu_link::{GpuHealth, MAX_GPUS};
+use eisbach_protocol::reading::{BadReason, Quality, Reading};
 use eisbach_protocol::units::{Kelvin, Millis, Percent};
 use heapless::Vec;
 
 use crate::alarms::AlarmSet;
 use crate::decision::{Decision, GpuDecision, Leader, Output, Reason, Rung};
 use crate::estimate::{Estimator, NodeView};
-use crate::flow_guard::{Flow, FlowGuard};
+use crate::flow_guard::{Flow, FlowGuard, Known};
 use crate::history::History;
 use crate::ladder::{Context, Forced, Ladder, distance_to_next};
 use crate::pump::{PumpLoop, PumpTask};
@@ -21,6 +22,14 @@ use crate::tuning::Tuning;
 const LOOP_PERIOD: Millis = Millis::from_secs(1);
 /// Longest time a step may account for; a longer gap is a stopped agent, not a long step.
 const LONGEST_STEP_S: f32 = 2.0;
+/// An alarm of the drive is reset so often while flow is lost, and at most so many times in a row.
+const RESET_EVERY: Millis = Millis::from_secs(10);
+const RESET_PULSE: Millis = Millis::from_secs(1);
+const MOST_RESETS: u8 = 6;
+/// The pump may be off its set-point by so many points, and for so long: drives ramp.
+const PUMP_OFF: (f32, Millis) = (10.0, Millis::from_secs(12));
+/// The valve may be off its set-point by so many points, and for so long: strokes take minutes.
+const VALVE_OFF: (f32, Millis) = (10.0, Millis::from_secs(150));
 /// Supply this far below its floor is an alarm; less is the sensor's noise.
 const CONDENSATION_SLACK: Kelvin = Kelvin::new(0.5);
 
@@ -33,6 +42,9 @@ pub struct Controller {
     last_step: Option<Millis>,
     last_loop: Option<Millis>,
     meter_seen: Option<Millis>,
+    pump_off_since: Option<Millis>,
+    valve_off_since: Option<Millis>,
+    resets: Resets,
     estimator: Estimator,
     history: History,
     guard: FlowGuard,
@@ -42,6 +54,13 @@ pub struct Controller {
     /// Set-points of the last loop run, which hold until the next.
     held: (Output<Percent>, Output<Percent>),
     run: bool,
+}
+
+/// Attempts to bring a tripped drive back.
+#[derive(Clone, Copy, Debug, Default)]
+struct Resets {
+    last: Option<Millis>,
+    count: u8,
 }
 
 /// What one snapshot means, before anything is decided.
@@ -63,6 +82,9 @@ impl Controller {
             last_step: None,
             last_loop: None,
             meter_seen: None,
+            pump_off_since: None,
+            valve_off_since: None,
+            resets: Resets::default(),
             estimator: Estimator::default(),
             history: History::default(),
             guard: FlowGuard::new(&tuning),
@@ -72,6 +94,17 @@ impl Controller {
             held: (HOLD, HOLD),
             run: true,
         }
+    }
+
+    /// A controller that starts in Leak, because one was found before and nobody has confirmed its end.
+    #[must_use]
+    pub fn with_latched_leak(tuning: Tuning) -> Self {
+        Self { state: State::Leak, run: false, ..Self::new(tuning) }
+    }
+
+    /// Takes new numbers without a bump: states, loops and ladders keep what they have.
+    pub fn retune(&mut self, tuning: Tuning) {
+        self.tuning = tuning;
     }
 
     /// Decides what to do about `snapshot`, taken at `now`.
@@ -91,14 +124,18 @@ impl Controller {
         let (pump, valve) = self.loops(snapshot, &analysis, now, second);
         let gpus = self.ladders(&analysis, now, second.is_some());
         self.run = self.state.name() != StateName::Leak;
-        self.decide(snapshot, &analysis, (pump, valve), gpus, now)
+        let pump_reset = self.reset_pump(&analysis, now);
+        let decision = self.decide(snapshot, &analysis, (pump, valve), gpus, now);
+        Decision { pump_reset, ..decision }
     }
 
     /// Time since the last step, bounded.
     fn advance(&mut self, now: Millis) -> f32 {
         if self.started.is_none() {
             self.started = Some(now);
-            self.state = State::Boot { since: now };
+            if matches!(self.state, State::Boot { .. }) {
+                self.state = State::Boot { since: now };
+            }
         }
         let step_s = self.last_step.map_or(0.0, |last| now.since(last).as_secs_f32()).min(LONGEST_STEP_S);
         self.last_step = Some(now);
@@ -108,7 +145,16 @@ impl Controller {
     fn analyse(&mut self, snapshot: &Snapshot, now: Millis, step_s: f32) -> Analysis {
         let node = self.estimator.view(snapshot, now, &self.tuning);
         self.history.record(now, node.mean_temperature, node.power);
-        let flow = self.guard.judge(snapshot, self.run, self.history.thermal(), (now, step_s), &self.tuning);
+        let known = Known {
+            run: self.run,
+            set_point: self.held.0.value,
+            thermal: self.history.thermal(),
+            calm: node.hottest_measured.is_some_and(|margin| margin >= self.tuning.calm_margin),
+            now,
+            dt_s: step_s,
+        };
+        let flow = self.guard.judge(snapshot, known, &self.tuning);
+        self.watch_effects(snapshot, now);
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
         }
@@ -119,8 +165,12 @@ impl Controller {
             flow,
             hottest: node.hottest,
             hottest_measured: node.hottest_measured,
-            all_seen: node.all_seen && self.meter_seen.is_some() && snapshot.pump.speed.usable().is_some(),
+            all_seen: node.all_seen
+                && self.meter_seen.is_some()
+                && snapshot.pump.speed.usable().is_some()
+                && !is_silent(&snapshot.valve.position),
             silent: self.silent(&node, snapshot, now),
+            pump_alarm: snapshot.pump.alarm.usable() == Some(true),
             reset: snapshot.reset,
         };
         Analysis { node, flow, findings, target: supply::target(snapshot, &self.tuning) }
@@ -132,11 +182,41 @@ impl Controller {
         let meter_gone = now.since(self.meter_seen.or(self.started).unwrap_or(now)) > self.tuning.blind_after;
         if unseen || (snapshot.gpus.is_empty() && snapshot.gpus_expected > 0) {
             Some(Reason::GpuSilent)
+        } else if meter_gone && snapshot.meter.flow.usable().is_some() {
+            Some(Reason::SupplyUnknown)
         } else if meter_gone {
             Some(Reason::MeterSilent)
         } else {
             None
         }
+    }
+
+    /// Notes since when an actuator does not do what it was told.
+    fn watch_effects(&mut self, snapshot: &Snapshot, now: Millis) {
+        let off = |value: Option<Percent>, wanted: Option<Percent>, band: f32| {
+            value.zip(wanted).is_some_and(|(value, wanted)| (value - wanted).get().abs() > band)
+        };
+        let remote = snapshot.pump.remote.usable() != Some(false);
+        let pump = remote && off(snapshot.pump.speed.usable(), self.held.0.value, PUMP_OFF.0);
+        self.pump_off_since = pump.then(|| self.pump_off_since.unwrap_or(now));
+        let valve = off(snapshot.valve.position.usable(), self.held.1.value, VALVE_OFF.0);
+        self.valve_off_since = valve.then(|| self.valve_off_since.unwrap_or(now));
+    }
+
+    /// Whether the drive shall forget its alarm now.
+    fn reset_pump(&mut self, analysis: &Analysis, now: Millis) -> bool {
+        if !analysis.findings.pump_alarm || self.state.name() == StateName::Leak {
+            if analysis.flow == Flow::Proven {
+                self.resets = Resets::default();
+            }
+            return false;
+        }
+        let since = self.resets.last.map_or(RESET_EVERY, |last| now.since(last));
+        if since >= RESET_EVERY && self.resets.count < MOST_RESETS {
+            self.resets = Resets { last: Some(now), count: self.resets.count + 1 };
+            return true;
+        }
+        since < RESET_PULSE
     }
 
     /// Seeds the loops with what pump and valve do, so that taking over moves nothing.
@@ -205,7 +285,8 @@ impl Controller {
         let context = Context {
             now,
             second,
-            cooling_proven: analysis.flow == Flow::Proven && self.state.name() != StateName::Boot,
+            cooling_proven: analysis.flow == Flow::Proven
+                && matches!(self.state, State::Running | State::Hot { .. }),
             forced,
             tuning: &self.tuning,
         };
@@ -251,6 +332,7 @@ impl Controller {
             rung,
             next_rung_in: distance_to_next(rung, analysis.node.hottest, &self.tuning),
             pump_run: self.run,
+            pump_reset: false,
             pump,
             valve,
             gpus,
@@ -258,7 +340,8 @@ impl Controller {
             flow_demand: self.pump.flow(),
             node_power: analysis.node.power,
             hottest_margin: analysis.node.hottest,
-            cooling_proven: analysis.flow == Flow::Proven,
+            cooling_proven: analysis.flow == Flow::Proven
+                && matches!(self.state, State::Running | State::Hot { .. }),
             alarms: self.alarms(snapshot, analysis, now),
         }
     }
@@ -298,11 +381,18 @@ impl Controller {
         set.raise_if(snapshot.pump.speed.usable().is_none(), Alarm::PumpSilent);
         set.raise_if(snapshot.pump.alarm.usable() == Some(true), Alarm::PumpFault);
         set.raise_if(snapshot.pump.remote.usable() == Some(false), Alarm::PumpLocal);
-        set.raise_if(snapshot.valve.position.usable().is_none(), Alarm::ValveSilent);
+        set.raise_if(is_silent(&snapshot.valve.position), Alarm::ValveSilent);
         set.raise_if(snapshot.valve.fault.usable() == Some(true), Alarm::ValveFault);
-        set.raise_if(snapshot.meter.flow.usable().is_none(), Alarm::MeterSilent);
-        set.raise_if(snapshot.room.dew_point.usable().is_none(), Alarm::DewPointUnknown);
-        let rope = snapshot.leak.detected.usable().is_none() || snapshot.leak.fault.usable() == Some(true);
+        let no_meter = snapshot.meter.flow.usable().is_none() || snapshot.meter.supply.usable().is_none();
+        set.raise_if(no_meter, Alarm::MeterSilent);
+        set.raise_if(self.guard.is_doubtful(snapshot, &self.tuning), Alarm::FlowDoubtful);
+        let ignored = |since: Option<Millis>, limit| since.is_some_and(|since| now.since(since) > limit);
+        set.raise_if(
+            ignored(self.pump_off_since, PUMP_OFF.1) || ignored(self.valve_off_since, VALVE_OFF.1),
+            Alarm::SetPointIgnored,
+        );
+        set.raise_if(is_silent(&snapshot.room.dew_point), Alarm::DewPointUnknown);
+        let rope = is_silent(&snapshot.leak.detected) || snapshot.leak.fault.usable() == Some(true);
         set.raise_if(rope, Alarm::LeakSensorFault);
         let cold = snapshot
             .meter
@@ -312,6 +402,11 @@ impl Controller {
         set.raise_if(cold && snapshot.room.dew_point.usable().is_some(), Alarm::Condensation);
         set
     }
+}
+
+/// Whether something that should answer does not. What the node does not have is not silent.
+fn is_silent<T: Copy>(reading: &Reading<T>) -> bool {
+    reading.usable().is_none() && reading.quality() != Quality::Bad(BadReason::NotSupported)
 }
 
 const HOLD: Output<Percent> = Output { value: None, leader: Leader::Boot, reason: Reason::HoldAtStart };

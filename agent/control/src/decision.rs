@@ -22,6 +22,8 @@ pub struct Decision {
     pub next_rung_in: Kelvin,
     /// Whether the pump shall turn. `false` only on a leak.
     pub pump_run: bool,
+    /// The drive shall forget an alarm whose cause may be gone. A pulse, now and then, while flow is lost.
+    pub pump_reset: bool,
     /// Pump speed.
     pub pump: Output<Percent>,
     /// Recovery valve position.
@@ -182,6 +184,8 @@ words! {
         SupplyUnknown => "supply temperature is unknown",
         /// The drive does not turn.
         PumpStopped => "the pump does not turn as commanded",
+        /// The drive is in alarm.
+        PumpAlarm => "the pump's drive reports an alarm",
         /// Flow collapsed.
         FlowCollapsed => "flow is far below what the pump speed should give",
         /// Head collapsed.

@@ -9,8 +9,11 @@ const KEPT: usize = 60;
 const RISE_SPAN: Millis = Millis::from_secs(2);
 /// Mean rise over that span that cooled cold plates do not show at steady power: 1.5 K/s.
 const RISE_KELVIN: f32 = 3.0;
-/// Power counts as "not risen" up to this factor over the smallest of the window.
+/// Power counts as steady while the largest of the window is within this factor of the smallest. In swings nothing can
+/// be told: temperature lags behind power, so a falling edge looks like heating.
 const POWER_SLACK: f32 = 1.1;
+/// Samples in a row that must agree before heating is believed.
+const AGREE: u8 = 3;
 /// Rise over the span up to which temperatures count as steady.
 const STEADY_KELVIN: f32 = 0.5;
 
@@ -37,12 +40,14 @@ struct Sample {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     ring: Deque<Sample, KEPT>,
+    heating: u8,
 }
 
 impl History {
     pub(crate) fn record(&mut self, now: Millis, mean: Option<(Celsius, usize)>, power: Watts) {
         let Some((temperature, count)) = mean else {
             self.ring.clear();
+            self.heating = 0;
             return;
         };
         if self.ring.back().is_some_and(|last| last.count != count) {
@@ -53,9 +58,18 @@ impl History {
             self.ring.pop_front();
         }
         let _full = self.ring.push_back(Sample { at: now, temperature, power, count });
+        self.heating = if self.latest() == Thermal::Heating { self.heating.saturating_add(1) } else { 0 };
     }
 
+    /// What the window says.
     pub(crate) fn thermal(&self) -> Thermal {
+        match self.latest() {
+            Thermal::Heating if self.heating < AGREE => Thermal::Unclear,
+            thermal @ (Thermal::Heating | Thermal::Steady | Thermal::Unclear) => thermal,
+        }
+    }
+
+    fn latest(&self) -> Thermal {
         let (Some(last), Some(first)) = (self.ring.back(), self.ring.front()) else {
             return Thermal::Unclear;
         };
@@ -63,7 +77,8 @@ impl History {
             return Thermal::Unclear;
         };
         let least = self.ring.iter().fold(last.power, |least, sample| least.smaller(sample.power));
-        if last.power > least * POWER_SLACK {
+        let most = self.ring.iter().fold(last.power, |most, sample| most.larger(sample.power));
+        if !self.ring.is_full() || most > least * POWER_SLACK {
             return Thermal::Unclear;
         }
         let rise = (last.temperature - before.temperature).get();
@@ -83,7 +98,7 @@ mod tests {
 
     fn run(course: impl Fn(f32) -> (f32, f32)) -> Thermal {
         let mut history = History::default();
-        for tick in 0..60_u16 {
+        for tick in 0..70_u16 {
             let (temperature, power) = course(f32::from(tick) / 10.0);
             history.record(
                 Millis::new(u64::from(tick) * 100),
@@ -105,6 +120,19 @@ mod tests {
             run(|t| if t < 3.0 { (40.0, 600.0) } else { (40.0 + 5.0 * (t - 3.0), 5600.0) }),
             Thermal::Unclear
         );
+    }
+
+    #[test]
+    fn a_falling_edge_of_a_swing_is_not_heating() {
+        let swing = |t: f32| if (t / 1.5).fract() < 0.6 { 690.0 } else { 250.0 };
+        // Temperature lags: it is highest when power has just fallen.
+        for shift in 0..15_u8 {
+            let shift = f32::from(shift) / 10.0;
+            assert_eq!(
+                run(|t| (60.0 + 0.02 * swing(t + shift - 0.7), 8.0 * swing(t + shift))),
+                Thermal::Unclear
+            );
+        }
     }
 
     #[test]

@@ -81,7 +81,12 @@ impl Ladder {
             return;
         }
         self.adopted = true;
+        let cause = (Leader::Temperature, Reason::CoolingNotProven);
+        let locked_low = gpu.held.1.is_some_and(|clock| clock < soft_clock(gpu));
         self.level = match gpu.held {
+            // A restart never raises what was held: neither the cap nor the clock.
+            (_, Some(_)) if locked_low => Level::Deep { clocks_too: true, cause },
+            (Some(cap), _) if cap <= gpu.power_range.0 => Level::Deep { clocks_too: false, cause },
             (Some(cap), _) => Level::Cap(cap),
             (None, Some(_)) => Level::Clock,
             (None, None) => Level::Free,
@@ -139,8 +144,8 @@ impl Ladder {
     }
 
     fn decision(&self, gpu: &GpuView, context: &Context<'_>) -> GpuDecision {
-        let (slowest, fastest) = gpu.clock_range;
-        let soft = Megahertz::new(fastest.get() * SOFT_CLOCK).held(slowest, fastest);
+        let (slowest, _) = gpu.clock_range;
+        let soft = soft_clock(gpu);
         let waiting =
             gpu.margin.is_some_and(|margin| margin >= context.tuning.calm_margin) && !context.cooling_proven;
         let hot = if waiting { Reason::CoolingNotProven } else { Reason::GpuHot };
@@ -160,6 +165,12 @@ impl Ladder {
         };
         GpuDecision { rung, power_cap, clock_max, leader, reason, margin: gpu.margin }
     }
+}
+
+/// The clock of the first rung.
+fn soft_clock(gpu: &GpuView) -> Megahertz {
+    let (slowest, fastest) = gpu.clock_range;
+    Megahertz::new(fastest.get() * SOFT_CLOCK).held(slowest, fastest)
 }
 
 /// How far the node's hottest GPU is from the next rung.
@@ -286,6 +297,25 @@ mod tests {
         assert_eq!(bench.ladder.step(&gpu, &context).power_cap, Some(Watts::new(320.0)));
         bench.second = 1;
         assert_eq!(bench.run(30.0, true, None, 17).power_cap, Some(Watts::new(360.0)));
+    }
+
+    #[test]
+    fn i08_a_restart_never_raises_a_clock_lock() {
+        for held in
+            [(Some(Watts::new(200.0)), Some(Megahertz::new(345.0))), (None, Some(Megahertz::new(345.0)))]
+        {
+            let mut bench = Bench::new();
+            let gpu = GpuView { held, ..GPU };
+            let tuning = Tuning::default();
+            let context = Context {
+                now: Millis::from_secs(1),
+                second: true,
+                cooling_proven: false,
+                forced: None,
+                tuning: &tuning,
+            };
+            assert_eq!(bench.ladder.step(&gpu, &context).clock_max, Some(Megahertz::new(345.0)));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!      gone          [Critical] ── full cooling and minimum power do not help ──► [Uncontrollable]
 //!
 //!   water found, from any state ──► [Leak]
-//!   [Leak] and [Uncontrollable] are latched: they end only by a reset, and then in [Boot].
+//!   [Leak] is latched over restarts and ends by a reset, [Uncontrollable] by a restart; both end in [Boot].
 //! ```
 //!
 //! Hot means all cooling there is: full flow, all heat to the river. Critical means minimum power besides.
@@ -89,6 +89,8 @@ pub(crate) struct Findings {
     pub(crate) all_seen: bool,
     /// A required part has been silent for too long.
     pub(crate) silent: Option<Reason>,
+    /// The drive reports an alarm, whatever it still does.
+    pub(crate) pump_alarm: bool,
     /// A person confirms the end of a latched state.
     pub(crate) reset: bool,
 }
@@ -114,7 +116,9 @@ impl State {
             Self::Leak | Self::Uncontrollable if !found.reset => self,
             Self::Leak | Self::Uncontrollable => Self::Boot { since: now },
             Self::Boot { since } => {
-                if let Some(cause) = at_limit(found, tuning) {
+                if let Some(cause) =
+                    emergency(found, tuning).filter(|(_, reason)| *reason != Reason::FlowUnknown)
+                {
                     critical(cause, now)
                 } else if found.all_seen {
                     Self::Running
@@ -135,7 +139,7 @@ impl State {
                 if let Some(cause) = emergency(found, tuning) {
                     return critical(cause, now);
                 }
-                match (hot(found, tuning), calm(found, tuning)) {
+                match (hot(found, tuning), is_calm(found.hottest, tuning)) {
                     (Some(cause), _) => Self::Hot { cause, calm_since: None },
                     (None, false) => Self::Hot { cause, calm_since: None },
                     (None, true) => {
@@ -156,7 +160,8 @@ impl State {
                 if beyond_since.is_some_and(|since| now.since(since) >= BEYOND_CONTROL) {
                     return Self::Uncontrollable;
                 }
-                let calm = found.flow == Flow::Proven && calm(found, tuning);
+                // A GPU that stays silent keeps the node Hot; it must not keep the others at minimum power.
+                let calm = found.flow == Flow::Proven && is_calm(found.hottest_measured, tuning);
                 let calm_since = calm.then(|| calm_since.unwrap_or(now));
                 if calm_since.is_some_and(|since| now.since(since) >= CRITICAL_CALM) {
                     Self::Hot { cause, calm_since }
@@ -194,14 +199,16 @@ fn hot(found: &Findings, tuning: &Tuning) -> Option<Cause> {
         Some((Leader::Temperature, Reason::GpuHot))
     } else if small(found.hottest) {
         Some((Leader::SilentPart, Reason::GpuSilent))
+    } else if found.pump_alarm {
+        Some((Leader::FlowGuard, Reason::PumpAlarm))
     } else {
         found.silent.map(|reason| (Leader::SilentPart, reason))
     }
 }
 
-/// Every margin is wide again.
-fn calm(found: &Findings, tuning: &Tuning) -> bool {
-    found.hottest.is_none_or(|margin| margin >= tuning.calm_margin)
+/// The margin is wide again.
+fn is_calm(hottest: Option<Kelvin>, tuning: &Tuning) -> bool {
+    hottest.is_none_or(|margin| margin >= tuning.calm_margin)
 }
 
 #[cfg(test)]
@@ -215,6 +222,7 @@ mod tests {
         hottest_measured: Some(Kelvin::new(30.0)),
         all_seen: true,
         silent: None,
+        pump_alarm: false,
         reset: false,
     };
 
@@ -277,6 +285,24 @@ mod tests {
     fn a_silent_gpu_makes_the_node_hot_and_never_critical() {
         let silent = Findings { hottest: Some(Kelvin::ZERO), ..WELL };
         assert_eq!(hold(State::Running, silent, 100).name(), StateName::Hot);
+    }
+
+    #[test]
+    fn a_silent_gpu_does_not_hold_the_others_in_critical() {
+        let critical = hold(State::Running, LOST, 3);
+        let silent = Findings { hottest: Some(Kelvin::ZERO), ..WELL };
+        assert_eq!(hold(critical, silent, 10).name(), StateName::Hot);
+    }
+
+    #[test]
+    fn a_drive_alarm_alone_means_all_cooling_and_no_cap() {
+        assert_eq!(hold(State::Running, Findings { pump_alarm: true, ..WELL }, 60).name(), StateName::Hot);
+    }
+
+    #[test]
+    fn a_stopped_pump_is_critical_even_while_inputs_are_missing() {
+        let found = Findings { all_seen: false, flow: Flow::Lost(Reason::PumpStopped), ..WELL };
+        assert_eq!(hold(BOOT, found, 0).name(), StateName::Critical);
     }
 
     #[test]

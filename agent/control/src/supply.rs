@@ -17,12 +17,16 @@ use crate::tuning::Tuning;
 
 /// Fastest move of the set-point, % per second: valves of this kind need a minute or more for their stroke.
 const MOST_PER_S: f32 = 2.0;
+/// Time constant with which a small margin is forgotten: sensors count in whole kelvins, and loads swing.
+const MARGIN_RISE_S: f32 = 60.0;
 
 /// The loop's memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SupplyLoop {
     integral: f32,
     position: Option<f32>,
+    /// Smallest margin of the recent past, K.
+    margin: Option<f32>,
 }
 
 /// Supply temperature aimed at, and where it comes from.
@@ -71,7 +75,7 @@ impl SupplyLoop {
             self.seed(Percent::ZERO);
             return Output { value: Some(Percent::ZERO), leader, reason };
         };
-        let most = recovery_share(hottest, tuning) * 100.0;
+        let most = recovery_share(self.recent(hottest, dt_s), tuning) * 100.0;
         let error = (target.celsius - supply).get();
         let proportional = tuning.valve_gain * error;
         let step = tuning.valve_gain * error * dt_s / tuning.valve_integral_s;
@@ -87,6 +91,21 @@ impl SupplyLoop {
             (target.leader, target.reason)
         };
         Output { value: Some(Percent::new(position)), leader, reason }
+    }
+}
+
+impl SupplyLoop {
+    /// The margin that counts: falls at once, rises slowly.
+    fn recent(&mut self, hottest: Option<Kelvin>, dt_s: f32) -> Option<Kelvin> {
+        let now = hottest?.get();
+        let before = self.margin.unwrap_or(now);
+        let recent = if now < before {
+            now
+        } else {
+            before + (now - before) * (1.0 - libm::expf(-dt_s / MARGIN_RISE_S))
+        };
+        self.margin = Some(recent);
+        Some(Kelvin::new(recent))
     }
 }
 

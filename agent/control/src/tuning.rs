@@ -69,7 +69,8 @@ pub struct Tuning {
     pub silent_heating_per_s: f32,
     /// How long devices may keep what they do at start before the pump goes to full speed.
     pub boot_hold: Millis,
-    /// How long a meter or pump may be silent before the node counts as blind.
+    /// How old the newest word of pump and meter together may be before the flow counts as lost, unless the GPUs'
+    /// temperatures hold; and how long the meter alone may be silent before the node goes to full cooling.
     pub blind_after: Millis,
     /// Power limits assumed for a GPU that has not told its own: lowest and default.
     pub fallback_power: (Watts, Watts),
@@ -110,7 +111,7 @@ impl Default for Tuning {
             second_stage_after: Millis::from_secs(3),
             silent_heating_per_s: 1.0,
             boot_hold: Millis::new(1500),
-            blind_after: Millis::from_secs(5),
+            blind_after: Millis::new(2500),
             fallback_power: (Watts::new(200.0), Watts::new(700.0)),
             fallback_clock: (Megahertz::new(345.0), Megahertz::new(1980.0)),
         }

@@ -13,8 +13,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-#[test]
-fn i10_a_hundred_thousand_steps_through_all_states_allocate_nothing() {
+/// A hundred thousand steps through ordinary operation, heat and a stopped pump; what they allocated.
+fn allocations() -> usize {
     let healthy = common::healthy();
     let mut hot = healthy.clone();
     hot.gpus[0].margin = Reading::measured(Kelvin::new(5.0), Millis::ZERO);
@@ -32,5 +32,13 @@ fn i10_a_hundred_thousand_steps_through_all_states_allocate_nothing() {
         controller.step(snapshot, Millis::new(tick * 100));
     }
     let used = region.change();
-    assert_eq!((used.allocations, used.reallocations), (0, 0));
+    used.allocations + used.reallocations
+}
+
+#[test]
+fn i10_a_hundred_thousand_steps_through_all_states_allocate_nothing() {
+    // The counter is the whole process's, and the test harness allocates now and then; a step that allocates does so
+    // in every run.
+    let fewest = (0..5).map(|_| allocations()).min();
+    assert_eq!(fewest, Some(0));
 }

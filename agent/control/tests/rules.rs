@@ -166,3 +166,13 @@ fn a_lost_gpu_link_is_cooled_for_full_power() {
     assert_eq!(decision.node_power, Watts::new(5600.0));
     assert!(decision.alarms.has(Alarm::GpuLinkDown) && !decision.alarms.has(Alarm::GpuUnavailable));
 }
+
+#[test]
+fn i02_a_leak_from_before_a_restart_keeps_the_loop_stopped_until_it_is_reset() {
+    let mut controller = Controller::with_latched_leak(Tuning::default());
+    let decision = hold(&mut controller, &healthy(), Millis::ZERO, 30);
+    assert_eq!((decision.state, decision.reason), (StateName::Leak, Reason::LeakLatched));
+    assert!(!decision.pump_run);
+    let reset = Snapshot { reset: true, ..healthy() };
+    assert!(controller.step(&reset, Millis::from_secs(31)).pump_run);
+}

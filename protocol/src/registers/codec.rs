@@ -59,7 +59,11 @@ pub fn encode(command: &Command, value: f32) -> Result<Words, EncodeError> {
         return Err(EncodeError::NotFinite);
     }
     match command.form {
-        CommandForm::Word { on, off } => Ok(Words(if value >= 0.5 { on } else { off })),
+        CommandForm::Word { on, off, reset } => Ok(Words(match (value >= 0.5, reset) {
+            (true, Some(reset)) if value >= 1.5 => reset,
+            (true, _) => on,
+            (false, _) => off,
+        })),
         CommandForm::Number { scale, low, high, .. } => {
             let counts = libm::roundf(value / scale);
             if value < low || value > high || !(0.0..=f32::from(u16::MAX)).contains(&counts) {

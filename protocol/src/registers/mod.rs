@@ -78,7 +78,7 @@ pub enum Signal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
-    /// Pump on or off (1 or 0), always together with taking remote control.
+    /// Pump off (0), on (1), or on while forgetting an alarm (2); always together with taking remote control.
     PumpRun,
     /// Pump speed set-point, %.
     PumpSpeed,
@@ -216,12 +216,15 @@ pub enum CommandForm {
         /// Changes smaller than this are not written, in the control's unit.
         dead_band: f32,
     },
-    /// A whole control word for on and one for off. Never read-modify-write.
+    /// A whole control word for each wish. Never read-modify-write.
     Word {
         /// Written for 1.
         on: u16,
         /// Written for 0.
         off: u16,
+        /// Written for 2, where the device forgets an alarm on a rising edge; like 1 where it has no such thing.
+        #[serde(default)]
+        reset: Option<u16>,
     },
 }
 
