@@ -1,0 +1,61 @@
+//! The payloads of a node's life: birth, data, death.
+//!
+//! Every payload but the node's death has a place in the order of messages (`seq`).
+
+use eisbach_protocol::catalogue::{self, Owner};
+use eisbach_protocol::reading::Reading;
+use eisbach_protocol::sparkplug::{BD_SEQ, Metric, Payload, REBIRTH, Value};
+
+use super::tags::{Tag, tags};
+use crate::report::{ObjectReport, Report};
+
+/// `NDEATH`, also as the will: which session is over, and nothing else.
+pub(super) fn node_death(bd_seq: u8, wall_ms: u64) -> Vec<u8> {
+    Payload { timestamp_ms: Some(wall_ms), seq: None, metrics: vec![bd_seq_metric(bd_seq, wall_ms)] }.encode()
+}
+
+/// `NBIRTH`: the session, the one command we obey, and every tag of the node. Always number 0 in the order.
+pub(super) fn node_birth(bd_seq: u8, wall_ms: u64, tags: &[Tag]) -> Vec<u8> {
+    let rebirth = Metric::named(REBIRTH, Value::Boolean(false)).at(wall_ms);
+    let control = [bd_seq_metric(bd_seq, wall_ms), rebirth];
+    encode(0, wall_ms, control.into_iter().chain(tags.iter().map(Tag::birth)))
+}
+
+/// `DBIRTH`: every tag of the device.
+pub(super) fn device_birth(seq: u8, wall_ms: u64, tags: &[Tag]) -> Vec<u8> {
+    encode(seq, wall_ms, tags.iter().map(Tag::birth))
+}
+
+/// `NDATA` and `DDATA`: the tags that changed.
+pub(super) fn data(seq: u8, wall_ms: u64, changed: impl Iterator<Item = Metric>) -> Vec<u8> {
+    encode(seq, wall_ms, changed)
+}
+
+/// `DDEATH`: it is gone.
+pub(super) fn device_death(seq: u8, wall_ms: u64) -> Vec<u8> {
+    encode(seq, wall_ms, std::iter::empty())
+}
+
+/// The longest birth that the catalogue can ask for, bytes, but for text values, which are single words.
+pub(super) fn longest() -> usize {
+    let objects = Owner::ALL.map(|owner| ObjectReport {
+        name: owner.as_str().to_owned(),
+        owner,
+        online: true,
+        points: catalogue::points_of(owner).map(|def| (def.id, Reading::default())).collect(),
+    });
+    let report = Report { wall_ms: u64::MAX, objects: objects.into(), ..Report::default() };
+    let births = report.objects.iter().map(|object| {
+        let tags: Vec<_> = tags(&report, object).collect();
+        node_birth(u8::MAX, u64::MAX, &tags).len()
+    });
+    births.max().unwrap_or_default()
+}
+
+fn bd_seq_metric(bd_seq: u8, wall_ms: u64) -> Metric {
+    Metric::named(BD_SEQ, Value::Int64(bd_seq.into())).at(wall_ms)
+}
+
+fn encode(seq: u8, wall_ms: u64, metrics: impl Iterator<Item = Metric>) -> Vec<u8> {
+    Payload { timestamp_ms: Some(wall_ms), seq: Some(seq), metrics: metrics.collect() }.encode()
+}

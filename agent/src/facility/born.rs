@@ -1,0 +1,163 @@
+//! A born node: what its host has been told, and what it must be told next.
+//!
+//! ```text
+//!   per object     not born ── online ──► DBIRTH ──► born ── changed ──► NDATA, DDATA
+//!                     ▲                               │
+//!                     └─────────── DDEATH ◄── offline ┘
+//! ```
+//!
+//! Messages leave in the order of the objects. At the first one refused the rest waits for the next report, so
+//! the order of messages (`seq`) has no gaps.
+
+use eisbach_protocol::catalogue::Owner;
+use eisbach_protocol::units::Millis;
+
+use super::births;
+use super::counters::Counters;
+use super::session::Moment;
+use super::tags::{Shown, Tag, tags};
+use super::topics::{ObjectTopics, Topics};
+use super::transport::{Refused, Transport};
+use crate::report::{ObjectReport, Report};
+
+/// What the host has been told since the node's birth.
+#[derive(Debug)]
+pub(super) struct Born {
+    at: Millis,
+    next_seq: u8,
+    objects: Vec<BornObject>,
+}
+
+/// An object that is born.
+#[derive(Debug)]
+struct BornObject {
+    name: String,
+    topics: ObjectTopics,
+    /// Its tags as last published.
+    published: Vec<Shown>,
+}
+
+/// The way out, for the time of one step.
+#[derive(Debug)]
+pub(super) struct Outlet<'a, T> {
+    /// The connection.
+    pub(super) transport: &'a mut T,
+    /// Where messages are counted.
+    pub(super) counters: &'a Counters,
+    /// When the step happens.
+    pub(super) now: Moment,
+}
+
+impl<T: Transport> Outlet<'_, T> {
+    /// Publishes and counts.
+    pub(super) fn publish(&mut self, topic: &str, payload: Vec<u8>) -> Result<(), Refused> {
+        self.transport.publish(topic, payload)?;
+        self.counters.published.count();
+        Ok(())
+    }
+
+    /// Publishes what has its place in the order of messages. The next place is taken only if it left.
+    fn publish_in_order(
+        &mut self,
+        next_seq: &mut u8,
+        topic: &str,
+        payload: impl FnOnce(u8, u64) -> Vec<u8>,
+    ) -> Result<(), Refused> {
+        self.publish(topic, payload(*next_seq, self.now.wall_ms))?;
+        *next_seq = next_seq.wrapping_add(1);
+        Ok(())
+    }
+}
+
+impl Born {
+    /// Publishes `NBIRTH`. Devices follow with [`publish_changes`](Self::publish_changes).
+    pub(super) fn publish(
+        report: &Report,
+        topics: &Topics,
+        bd_seq: u8,
+        outlet: &mut Outlet<'_, impl Transport>,
+    ) -> Result<Self, Refused> {
+        let node = report.objects.iter().find(|object| object.owner == Owner::Node);
+        let tags: Vec<_> = node.iter().flat_map(|node| tags(report, node)).collect();
+        outlet.publish(&topics.own.birth, births::node_birth(bd_seq, outlet.now.wall_ms, &tags))?;
+        let born = |node: &ObjectReport| BornObject::new(node, topics.own.clone(), &tags);
+        Ok(Self { at: outlet.now.at, next_seq: 1, objects: node.map(born).into_iter().collect() })
+    }
+
+    /// When the node was born.
+    pub(super) const fn at(&self) -> Millis {
+        self.at
+    }
+
+    /// Publishes what the host does not know yet: first who is gone, then who is new and what changed.
+    ///
+    /// An object whose name is no Sparkplug id is left out.
+    pub(super) fn publish_changes(
+        &mut self,
+        report: &Report,
+        topics: &Topics,
+        outlet: &mut Outlet<'_, impl Transport>,
+    ) -> Result<(), Refused> {
+        self.publish_deaths(report, outlet)?;
+        for object in report.objects.iter().filter(|object| is_there(object)) {
+            let tags: Vec<_> = tags(report, object).collect();
+            if let Some(born) = self.objects.iter_mut().find(|born| born.name == object.name) {
+                born.publish_changes(&tags, &mut self.next_seq, outlet)?;
+            } else if let Ok(topics) = topics.of(object.owner, &object.name) {
+                let birth = |seq, wall_ms| births::device_birth(seq, wall_ms, &tags);
+                outlet.publish_in_order(&mut self.next_seq, &topics.birth, birth)?;
+                self.objects.push(BornObject::new(object, topics, &tags));
+            }
+        }
+        Ok(())
+    }
+
+    fn publish_deaths(
+        &mut self,
+        report: &Report,
+        outlet: &mut Outlet<'_, impl Transport>,
+    ) -> Result<(), Refused> {
+        let mut outcome = Ok(());
+        self.objects.retain(|born| {
+            let lives = report.objects.iter().any(|object| object.name == born.name && is_there(object));
+            if !lives && outcome.is_ok() {
+                outcome =
+                    outlet.publish_in_order(&mut self.next_seq, &born.topics.death, births::device_death);
+                return outcome.is_err();
+            }
+            true
+        });
+        outcome
+    }
+}
+
+impl BornObject {
+    fn new(object: &ObjectReport, topics: ObjectTopics, tags: &[Tag]) -> Self {
+        Self { name: object.name.clone(), topics, published: tags.iter().map(Tag::shown).collect() }
+    }
+
+    fn publish_changes(
+        &mut self,
+        tags: &[Tag],
+        seq: &mut u8,
+        outlet: &mut Outlet<'_, impl Transport>,
+    ) -> Result<(), Refused> {
+        let differs = |(tag, published): &(&Tag, &mut Shown)| tag.differs_from(**published);
+        let changed: Vec<_> = tags.iter().zip(&mut self.published).filter(differs).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let metrics = changed.iter().map(|(tag, _)| tag.data());
+        outlet
+            .publish_in_order(seq, &self.topics.data, |seq, wall_ms| births::data(seq, wall_ms, metrics))?;
+        for (tag, published) in changed {
+            *published = tag.shown();
+        }
+        Ok(())
+    }
+}
+
+/// The node itself always is.
+fn is_there(object: &ObjectReport) -> bool {
+    object.online || object.owner == Owner::Node
+}

@@ -1,0 +1,58 @@
+//! What the facility link has done so far, for the status faces.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A count that only rises.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])+ $name:ident)+) => {
+        /// The counts that the tasks of the link share.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $($(#[$doc])+ pub(super) $name: Counter),+
+        }
+
+        impl Counters {
+            /// The counts now.
+            pub(super) fn snapshot(&self) -> FacilityCounters {
+                FacilityCounters { $($name: self.$name.get()),+ }
+            }
+        }
+
+        /// Counts since the agent started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct FacilityCounters {
+            $($(#[$doc])+ pub $name: u64),+
+        }
+    };
+}
+
+counters! {
+    /// Messages given to the broker connection: births, data and deaths.
+    published
+    /// Messages that the broker connection did not take; what they say goes with the next report.
+    refused
+    /// Births published again within a session because a host asked.
+    rebirths
+    /// Connections that were made after the first.
+    reconnects
+    /// Messages from the broker that came faster than they could be looked at.
+    dropped
+    /// Commands that were not obeyed.
+    commands_refused
+    /// Connections whose `bdSeq` could not be written to disk first.
+    bd_seq_unsaved
+}

@@ -1,0 +1,16 @@
+//! The facility link, proven four ways.
+//!
+//! ```text
+//!   settings  what cannot work is refused at start
+//!   rules     one rule of Sparkplug or ours a test, on the bare session
+//!   laws      any order of events, read by a strict host
+//!   link      the whole link against a scripted broker on a real socket
+//! ```
+
+mod broker;
+mod host;
+mod laws;
+mod link;
+mod rules;
+mod settings;
+mod world;
