@@ -1,1 +1,29 @@
-//! To be furnished.
+//! Hands of eisbach: the service on every liquid-cooled GPU node.
+//!
+//! ```text
+//!            ┌──────────── cycle (10 Hz, one file) ─────────────┐
+//!  gpu ────► │ sense ─► judge ─► decide ─► act ─► report        │ ────► facility (MQTT)
+//!  modbus ─► │                  (control)                       │ ────► status (Unix socket)
+//!            └──────────────────────────────────────────────────┘
+//! ```
+//!
+//! Each link is its own task and is reached only through "latest value" cells and bounded queues: nothing blocks
+//! the cycle. `eisbach-agent gpu` is the other process: it owns NVML and has no network.
+
+pub mod act;
+pub mod clock;
+pub mod config;
+pub mod cycle;
+pub mod episodes;
+pub mod facility;
+pub mod gpu;
+pub mod latch;
+pub mod links;
+pub mod logging;
+pub mod modbus;
+pub mod report;
+pub mod run;
+pub mod sense;
+pub mod service;
+pub mod start_config;
+pub mod status;

@@ -1,2 +1,132 @@
-//! To be furnished.
-fn main() {}
+//! `eisbach-agent`: one binary, two processes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use eisbach_agent::{config, logging, run, status};
+
+/// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the configuration lies unless told otherwise.
+const CONFIG: &str = "/etc/eisbach/agent.toml";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The agent: control, Modbus, MQTT. Unprivileged.
+    Run {
+        /// Configuration file.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// The GPU process: owns NVML, has no network.
+    Gpu {
+        /// Configuration file.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Checks a configuration file: one line, exit code 0 or 1.
+    Check {
+        /// Configuration file.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Shows what a running agent knows, decides and does.
+    Status {
+        /// Configuration file, for the socket's place.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// The socket itself, instead.
+        #[arg(long)]
+        socket: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Confirms that a leak has been found and mended; the agent then starts the loop again.
+    Reset {
+        /// Configuration file.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Drives every actuator to its safe value once and exits. For service stop.
+    Failsafe {
+        /// Configuration file.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Why, for the log.
+        #[arg(long, default_value = "by hand")]
+        reason: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => {
+            logging::start();
+            run::agent(&config)
+        }
+        Command::Gpu { config } => {
+            logging::start();
+            run::gpu_process(&config)
+        }
+        Command::Failsafe { config, reason } => {
+            logging::start();
+            run::failsafe(&config, &reason)
+        }
+        Command::Reset { config } => {
+            logging::start();
+            run::reset(&config)
+        }
+        Command::Check { config } => check(&config),
+        Command::Status { config, socket, json } => show_status(&config, socket, json),
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
+fn check(path: &std::path::Path) -> ExitCode {
+    match config::load(path) {
+        Ok(config) => {
+            println!(
+                "{}: good; node {}, {} GPUs, {} devices",
+                path.display(),
+                config.node,
+                config.gpus,
+                config.devices.len()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
+fn show_status(path: &std::path::Path, socket: Option<PathBuf>, json: bool) -> ExitCode {
+    let fetched = socket
+        .map_or_else(|| config::load(path).map(|config| config.status_socket), Ok)
+        .map_err(|error| error.to_string())
+        .and_then(|socket| status::fetch(&socket).map_err(|error| error.to_string()));
+    match fetched {
+        Ok(document) => {
+            if json {
+                println!("{document}");
+            } else {
+                print!("{}", status::render(&document));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

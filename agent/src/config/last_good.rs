@@ -1,0 +1,28 @@
+//! A copy of the last configuration that was good, for the start after a typo.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Where the copy lies.
+#[must_use]
+pub fn path(state: &Path) -> PathBuf {
+    state.join("agent.toml.good")
+}
+
+/// Keeps a copy of the good file at `original`.
+///
+/// # Errors
+/// If it cannot be written; the agent goes on without.
+pub fn keep(original: &Path, state: &Path) -> std::io::Result<()> {
+    let text = fs::read(original)?;
+    let target = path(state);
+    if fs::read(&target).is_ok_and(|kept| kept == text) {
+        return Ok(());
+    }
+    let fresh = target.with_extension("new");
+    let mut file = fs::File::create(&fresh)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(fresh, target)
+}

@@ -1,0 +1,41 @@
+//! The configuration: one TOML file for both processes. Only names and addresses are required.
+//!
+//! ```text
+//!   text ── raw (serde: shape) ── checked (meaning) ──► Config
+//!     │            │                    │
+//!     └────────────┴──── one line: file, line or key, value, mend
+//! ```
+//!
+//! A bad file never replaces a good one: a running agent keeps what it has, a starting one takes the copy of the
+//! last good file ([`last_good`]), and with none it drives the safe state with whatever addresses it can still
+//! read ([`salvage`]).
+
+mod checked;
+mod error;
+pub mod last_good;
+mod raw;
+pub mod salvage;
+
+use std::path::Path;
+
+pub use checked::{Config, DeviceConfig, DeviceRole, FacilityConfig, FailsafeConfig, GpuConfig};
+pub use error::ConfigError;
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// One line that names the file, the place, the value and the mend.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+/// Checks `text` as if it were read from `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let raw = raw::read(path, text)?;
+    checked::check(path, raw)
+}

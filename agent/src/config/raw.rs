@@ -1,0 +1,154 @@
+//! The shape of the file, before anything is known about its meaning.
+
+use std::path::{Path, PathBuf};
+
+use eisbach_control::Tuning;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Longest configuration that is read: far above any real one, far below what hurts.
+const LONGEST: usize = 256 * 1024;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) node: Node,
+    #[serde(default)]
+    pub(super) gpu: Gpu,
+    pub(super) pump: Device,
+    pub(super) valve: Option<Device>,
+    pub(super) meter: Device,
+    pub(super) room: Option<Device>,
+    pub(super) leak: Option<Device>,
+    pub(super) facility: Option<Facility>,
+    #[serde(default)]
+    pub(super) paths: Paths,
+    #[serde(default)]
+    pub(super) failsafe: Failsafe,
+    #[serde(default)]
+    pub(super) control: Tuning,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Node {
+    pub(super) name: String,
+    #[serde(default = "eight")]
+    pub(super) gpus: u8,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Gpu {
+    pub(super) socket: PathBuf,
+    pub(super) library: Option<PathBuf>,
+    pub(super) sample_ms: u64,
+    pub(super) call_deadline_ms: u64,
+    pub(super) state: PathBuf,
+    pub(super) client_uid: Option<u32>,
+}
+
+impl Default for Gpu {
+    fn default() -> Self {
+        Self {
+            socket: "/run/eisbach-gpu/gpu.sock".into(),
+            library: None,
+            sample_ms: 200,
+            call_deadline_ms: 1000,
+            state: "/var/lib/eisbach-gpu".into(),
+            client_uid: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Device {
+    pub(super) address: String,
+    #[serde(default = "one")]
+    pub(super) unit: u8,
+    pub(super) profile: Option<String>,
+    #[serde(default = "hundred")]
+    pub(super) poll_ms: u64,
+    #[serde(default = "two_seconds")]
+    pub(super) stale_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Facility {
+    pub(super) broker: String,
+    pub(super) group: String,
+    #[serde(default = "ten")]
+    pub(super) keep_alive_s: u16,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Paths {
+    pub(super) state: PathBuf,
+    pub(super) status_socket: PathBuf,
+    pub(super) profiles: Option<PathBuf>,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            state: "/var/lib/eisbach-agent".into(),
+            status_socket: "/run/eisbach-agent/status.sock".into(),
+            profiles: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Failsafe {
+    pub(super) pump_percent: f32,
+    pub(super) valve_percent: f32,
+}
+
+impl Default for Failsafe {
+    fn default() -> Self {
+        Self { pump_percent: 100.0, valve_percent: 0.0 }
+    }
+}
+
+const fn one() -> u8 {
+    1
+}
+const fn eight() -> u8 {
+    8
+}
+const fn ten() -> u16 {
+    10
+}
+const fn hundred() -> u64 {
+    100
+}
+const fn two_seconds() -> u64 {
+    2000
+}
+
+pub(super) fn read(path: &Path, text: &str) -> Result<Raw, ConfigError> {
+    if text.len() > LONGEST {
+        return Err(ConfigError::Value {
+            path: path.to_owned(),
+            key: "file size".into(),
+            value: format!("{} bytes", text.len()),
+            must: format!("at most {LONGEST} bytes; is this the agent's configuration?"),
+        });
+    }
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.get(..start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        ConfigError::Shape {
+            path: path.to_owned(),
+            line,
+            message: error.message().replace('\n', ", "),
+            content: text.lines().nth(line - 1).unwrap_or_default().trim().chars().take(80).collect(),
+        }
+    })
+}

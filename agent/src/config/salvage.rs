@@ -1,0 +1,102 @@
+//! What can still be read from a file that is no configuration: the actuators' addresses.
+//!
+//! A typo must not stop cooling. Each section is read on its own, so a broken one spoils only itself.
+
+use std::path::PathBuf;
+
+use eisbach_protocol::registers::Profile;
+
+use super::checked::DeviceRole;
+use crate::modbus::profile;
+
+/// An actuator as far as it can be known.
+#[derive(Clone, Debug)]
+pub struct Actuator {
+    /// Pump or valve.
+    pub role: DeviceRole,
+    /// `host:port`.
+    pub address: String,
+    /// Unit id.
+    pub unit: u8,
+    /// Its registers.
+    pub profile: Profile,
+}
+
+/// The actuators that `text` still names.
+#[must_use]
+pub fn actuators(text: &str) -> Vec<Actuator> {
+    [DeviceRole::Pump, DeviceRole::Valve].into_iter().filter_map(|role| actuator(text, role)).collect()
+}
+
+fn actuator(text: &str, role: DeviceRole) -> Option<Actuator> {
+    let section = section(text, role.as_str())?;
+    let address = value(&section, "address")?.as_str()?.to_owned();
+    // A key that is there and cannot be read is no default: another unit or device may be hit by it.
+    let unit = match value(&section, "unit") {
+        Some(unit) => unit.as_integer().and_then(|unit| u8::try_from(unit).ok())?,
+        None if mentions(&section, "unit") => return None,
+        None => 1,
+    };
+    let name = match value(&section, "profile") {
+        Some(name) => name.as_str()?.to_owned(),
+        None if mentions(&section, "profile") => return None,
+        None => role.default_profile().to_owned(),
+    };
+    let profile = profile::load(&name, None).ok()?;
+    Some(Actuator { role, address, unit, profile })
+}
+
+/// Where the agent's state lies, if the file still says so.
+#[must_use]
+pub fn state(text: &str) -> Option<PathBuf> {
+    value(&section(text, "paths")?, "state")?.as_str().map(PathBuf::from)
+}
+
+/// The value of a key, read line by line: what does not parse is passed over.
+fn value(section: &[&str], key: &str) -> Option<toml::Value> {
+    section.iter().find_map(|line| toml::from_str::<toml::Table>(line).ok()?.get(key).cloned())
+}
+
+fn mentions(section: &[&str], key: &str) -> bool {
+    section.iter().any(|line| line.trim_start().starts_with(key))
+}
+
+fn section<'a>(text: &'a str, name: &str) -> Option<Vec<&'a str>> {
+    let mut lines = text.lines();
+    lines.find(|line| line.trim().trim_start_matches('[').trim_end_matches(']').trim() == name)?;
+    Some(lines.take_while(|line| !line.trim_start().starts_with('[')).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i14_a_typo_elsewhere_does_not_hide_the_pump() {
+        let text = "[node\nname = \n[pump]\naddress = \"10.0.0.1:502\"\npoll_ms = = 3\n[valve]\naddress = \"10.0.0.2:502\"\nunit = 7\n";
+        let found = actuators(text);
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (found[0].role, found[0].address.as_str(), found[0].unit),
+            (DeviceRole::Pump, "10.0.0.1:502", 1)
+        );
+        assert_eq!((found[1].role, found[1].unit), (DeviceRole::Valve, 7));
+    }
+
+    #[test]
+    fn a_unit_or_profile_that_cannot_be_read_is_not_guessed() {
+        for line in ["unit = = 3", "unit = 999", "profile = grundfos", "profile = \"nobody\""] {
+            assert!(actuators(&format!("[pump]\naddress = \"10.0.0.1:502\"\n{line}\n")).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_place_of_the_state_is_found_beside_a_typo() {
+        assert_eq!(state("[node\n[paths]\nstate = \"/srv/state\"\n"), Some(PathBuf::from("/srv/state")));
+    }
+
+    #[test]
+    fn rubbish_yields_nothing() {
+        assert!(actuators("\u{0}\u{ff}[[[").is_empty());
+    }
+}

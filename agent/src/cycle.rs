@@ -1,0 +1,124 @@
+//! The cycle: sense, judge, decide, act, report, ten times a second. Read it top to bottom.
+//!
+//! ```text
+//!   ticker ─► snapshot ─► step ─► act ─► report ─► heartbeat
+//!      ▲                                              │
+//!      └──────────── next absolute deadline ◄─────────┘
+//! ```
+//!
+//! Nothing in here waits but the ticker. A heartbeat is given only behind a completed cycle: to the GPU process
+//! with the decision, to the service manager at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eisbach_control::{Controller, StateName, Tuning};
+use eisbach_protocol::alarm::Alarm;
+use eisbach_protocol::gpu_link::{Beat, Verdict};
+use eisbach_protocol::units::Millis;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::act::Hands;
+use crate::clock::Clock;
+use crate::episodes::Teller;
+use crate::latch::Latch;
+use crate::links::Links;
+use crate::report::{Cycle, Report, compose};
+use crate::sense::snapshot;
+use crate::service::Manager;
+
+/// Period of the guard, and so of the cycle.
+pub const PERIOD: Duration = Duration::from_millis(100);
+/// An overrun stands as an alarm for this long after the last one.
+const OVERRUN_STANDS: Millis = Millis::from_secs(60);
+
+/// What the cycle is told from outside while it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Orders {
+    /// The controller's numbers.
+    pub tuning: Tuning,
+    /// A configuration was refused and the one before is in use.
+    pub config_refused: bool,
+}
+
+/// Runs until `token` is cancelled. `latest` always holds the newest report. Returns whether the node leaks.
+pub async fn run(
+    links: &Links,
+    gpus_expected: usize,
+    mut orders: watch::Receiver<Orders>,
+    latest: &watch::Sender<Arc<Report>>,
+    (latch, manager, teller): (&mut Latch, &mut Manager, &Teller),
+    clock: Clock,
+    token: &CancellationToken,
+) -> bool {
+    let first = *orders.borrow_and_update();
+    let mut leaking = latch.found_at_start();
+    let mut controller =
+        if leaking { Controller::with_latched_leak(first.tuning) } else { Controller::new(first.tuning) };
+    let mut cycle = Cycle::default();
+    cycle.set_alarm(Alarm::ConfigRefused, first.config_refused);
+    let mut hands = Hands::default();
+    let mut last_overrun = None;
+    let mut ticker = tokio::time::interval(PERIOD);
+    // A late tick is not made up for: the deadlines stay where they are.
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
+
+    loop {
+        tokio::select! {
+            () = token.cancelled() => break,
+            _deadline = ticker.tick() => {}
+        }
+        if orders.has_changed().unwrap_or(false) {
+            let orders = *orders.borrow_and_update();
+            controller.retune(orders.tuning);
+            cycle.set_alarm(Alarm::ConfigRefused, orders.config_refused);
+        }
+        let began = clock.now();
+        let reset = latch.was_reset();
+        let snapshot = snapshot(links, gpus_expected, reset, began);
+        let decision = controller.step(&snapshot, began);
+        leaking = decision.state == StateName::Leak;
+        latch.tell(leaking);
+        hands.act(links, &decision, cycle.count, began);
+
+        cycle.count += 1;
+        cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));
+        let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));
+        teller.tell(decision.clone(), Arc::clone(&report));
+        links.publish(Arc::clone(&report));
+        latest.send_replace(report);
+        manager.completed(decision.state);
+
+        let took = clock.now().since(began);
+        if took > PERIOD_MILLIS {
+            cycle.overruns += 1;
+            if last_overrun.is_none() {
+                warn!(took_ms = took.get(), "a control cycle took longer than its period");
+            }
+            last_overrun = Some(began);
+        }
+        if last_overrun.is_some_and(|last| began.since(last) > OVERRUN_STANDS) {
+            last_overrun = None;
+        }
+        cycle.set_alarm(Alarm::CycleOverrun, last_overrun.is_some());
+    }
+    let cooled = latest.borrow().cooling_proven();
+    links.gpu.beat(Beat { cycle: cycle.count, cooling_proven: cooled, leaving: true });
+    leaking
+}
+
+const PERIOD_MILLIS: Millis = Millis::new(100);
+
+/// Whether the GPU process could not do what it was asked.
+fn throttle_refused(links: &Links) -> bool {
+    links.gpu.view().requests.iter().any(|request| match request.verdict {
+        Some(Verdict::NotPermitted | Verdict::Refused) => true,
+        // A GPU that cannot be reached has its own alarm; a withheld release is asked for again.
+        Some(Verdict::Applied | Verdict::Superseded | Verdict::Unreachable | Verdict::Withheld) | None => {
+            false
+        }
+    })
+}

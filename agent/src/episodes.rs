@@ -1,0 +1,129 @@
+//! The log's view of the cycle: one event per episode, never one per tick.
+//!
+//! ```text
+//!   cycle ── try_send (never waits) ──► 64 cycles ──► task ──► log
+//! ```
+//!
+//! A log can block: a journal that is stopped, a terminal that is held. So the cycle hands over what it decided and a
+//! task of its own does the talking. What finds no room is counted, and the count is said.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eisbach_control::{Decision, Rung, StateName};
+use eisbach_protocol::alarm::{self, ALARMS, Priority};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::report::Report;
+
+/// Cycles that may wait for the log: some seconds.
+const WAITING: usize = 64;
+
+/// The cycle's way to the log.
+#[derive(Debug)]
+pub struct Teller {
+    queue: mpsc::Sender<(Decision, Arc<Report>)>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Teller {
+    /// Starts the task that does the talking; it ends when the teller is dropped.
+    pub fn start(tasks: &mut JoinSet<()>) -> Self {
+        let (queue, mut waiting) = mpsc::channel::<(Decision, Arc<Report>)>(WAITING);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&dropped);
+        tasks.spawn(async move {
+            let mut episodes = Episodes::default();
+            while let Some((decision, report)) = waiting.recv().await {
+                let cycles = lost.swap(0, Ordering::Relaxed);
+                if cycles > 0 {
+                    warn!(cycles, "the log was too slow; episodes may be missing");
+                }
+                episodes.tell(&decision, &report);
+            }
+        });
+        Self { queue, dropped }
+    }
+
+    /// Hands over one cycle. Never waits.
+    pub fn tell(&self, decision: Decision, report: Arc<Report>) {
+        if self.queue.try_send((decision, report)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Remembers what has been said.
+#[derive(Debug)]
+struct Episodes {
+    state: StateName,
+    gpu_rungs: Vec<Rung>,
+    alarms: [bool; alarm::COUNT],
+}
+
+impl Default for Episodes {
+    fn default() -> Self {
+        Self { state: StateName::Boot, gpu_rungs: Vec::new(), alarms: [false; alarm::COUNT] }
+    }
+}
+
+impl Episodes {
+    /// Tells what has changed since the last call.
+    fn tell(&mut self, decision: &Decision, report: &Report) {
+        if decision.state != self.state {
+            info!(
+                from = self.state.as_str(),
+                to = decision.state.as_str(),
+                leader = decision.leader.as_str(),
+                reason = decision.reason.as_str(),
+                margin_kelvin = decision.hottest_margin.map(|margin| margin.get()),
+                pump_percent = decision.pump.value.map(|speed| speed.get()),
+                valve_percent = decision.valve.value.map(|position| position.get()),
+                "control state changed"
+            );
+            self.state = decision.state;
+        }
+        self.gpu_rungs.resize(decision.gpus.len(), Rung::Free);
+        for (index, (gpu, before)) in decision.gpus.iter().zip(&mut self.gpu_rungs).enumerate() {
+            if gpu.rung != *before {
+                info!(
+                    gpu = index,
+                    rung = gpu.rung.number(),
+                    leader = gpu.leader.as_str(),
+                    reason = gpu.reason.as_str(),
+                    cap_watts = gpu.power_cap.map(|cap| cap.get()),
+                    clock_mhz = gpu.clock_max.map(|clock| clock.get()),
+                    "throttling rung changed"
+                );
+                *before = gpu.rung;
+            }
+        }
+        for ((standing, told), def) in report.alarms.iter().zip(&mut self.alarms).zip(&ALARMS) {
+            if standing == told {
+                continue;
+            }
+            *told = *standing;
+            match (standing, def.priority) {
+                (true, Priority::Critical | Priority::High) => {
+                    error!(
+                        alarm = def.name,
+                        consequence = def.consequence,
+                        action = def.action,
+                        "alarm raised"
+                    );
+                }
+                (true, Priority::Medium | Priority::Low) => {
+                    warn!(
+                        alarm = def.name,
+                        consequence = def.consequence,
+                        action = def.action,
+                        "alarm raised"
+                    );
+                }
+                (false, _) => info!(alarm = def.name, "alarm cleared"),
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A driver for tests: its GPUs do as they are told, record every write, and hang on demand.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+
+use eisbach_protocol::gpu_link::GpuSample;
+use eisbach_protocol::units::{Celsius, Kelvin, Millis, Watts};
+
+use super::driver::{CallWatch, Card, ClockMhz, Driver, DriverError, Fault, Gpu, Load, Milliwatts};
+use super::journal::{Claim, Journal, boot_id};
+use crate::gpu::lock;
+
+/// What a test sees and steers of one GPU.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) temperature: Option<f32>,
+    pub(super) margin: Option<f32>,
+    pub(super) requested_mw: u32,
+    pub(super) clock: Option<u16>,
+    /// Every call answers so.
+    pub(super) fault: Option<Fault>,
+    /// Setting power answers so.
+    pub(super) refuses_power: Option<Fault>,
+    /// Setting the clock answers so.
+    pub(super) refuses_clock: Option<Fault>,
+    /// The next call panics.
+    pub(super) panics: bool,
+    /// Calls do not come back while this is set.
+    pub(super) hangs: bool,
+    pub(super) writes: Vec<Write>,
+}
+
+/// One setter call, and what the journal on disk said at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Write {
+    pub(super) what: What,
+    pub(super) recorded: Claim,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Power(u32),
+    Clock(u16),
+    Unlock,
+}
+
+/// One GPU that outlives the server.
+#[derive(Clone, Debug)]
+pub(super) struct FakeGpu {
+    card: Card,
+    shared: Arc<(Mutex<State>, Condvar)>,
+    state_dir: PathBuf,
+}
+
+impl FakeGpu {
+    /// 700 W, 200 W at least, 345 MHz at least, at 50 °C.
+    pub(super) fn new(index: u8, state_dir: &Path) -> Self {
+        let state = State {
+            temperature: Some(50.0),
+            margin: Some(37.0),
+            requested_mw: 700_000,
+            clock: None,
+            fault: None,
+            refuses_power: None,
+            refuses_clock: None,
+            panics: false,
+            hangs: false,
+            writes: Vec::new(),
+        };
+        let card = Card {
+            uuid: format!("GPU-{index}").as_str().try_into().unwrap(),
+            limits: Some((Milliwatts(200_000), Milliwatts(700_000))),
+            lowest_clock: Some(ClockMhz(345)),
+        };
+        Self { card, shared: Arc::new((Mutex::new(state), Condvar::new())), state_dir: state_dir.to_owned() }
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        let answer = look(&mut lock(&self.shared.0));
+        self.shared.1.notify_all();
+        answer
+    }
+
+    /// Everything that was written, in order.
+    pub(super) fn writes(&self) -> Vec<What> {
+        self.with(|state| state.writes.iter().map(|write| write.what).collect())
+    }
+
+    /// A handle, as a worker holds it.
+    pub(super) fn handle(&self, watch: Arc<CallWatch>) -> Box<dyn Gpu> {
+        Box::new(Handle { gpu: self.clone(), watch })
+    }
+}
+
+struct Handle {
+    gpu: FakeGpu,
+    watch: Arc<CallWatch>,
+}
+
+impl Handle {
+    fn call<T>(
+        &self,
+        call: &'static str,
+        act: impl FnOnce(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, DriverError> {
+        let _inside = self.watch.enter(call);
+        let (state, bell) = &*self.gpu.shared;
+        let mut state = bell.wait_while(lock(state), |state| state.hangs).unwrap();
+        if std::mem::take(&mut state.panics) {
+            drop(state);
+            panic!("a fake driver's bug");
+        }
+        let answer = state.fault.clone().map_or_else(|| act(&mut state), Err);
+        answer.map_err(|fault| DriverError { call, fault })
+    }
+
+    fn write(&self, what: What, refuses: impl FnOnce(&State) -> Option<Fault>) -> Result<(), DriverError> {
+        self.call("set", |state| {
+            let journal = Journal::new(&self.gpu.state_dir, &boot_id()).read();
+            let recorded = journal.get(self.gpu.card.uuid.as_str()).copied().unwrap_or_default();
+            state.writes.push(Write { what, recorded });
+            if let Some(fault) = refuses(state) {
+                return Err(fault);
+            }
+            match what {
+                What::Power(limit) => state.requested_mw = limit,
+                What::Clock(highest) => state.clock = Some(highest),
+                What::Unlock => state.clock = None,
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Gpu for Handle {
+    fn card(&self) -> &Card {
+        &self.gpu.card
+    }
+
+    fn read(&mut self, _now: Millis) -> Result<GpuSample, DriverError> {
+        let uuid = self.gpu.card.uuid.clone();
+        self.call("read", |state| {
+            Ok(GpuSample {
+                uuid,
+                temperature: state.temperature.map(Celsius::new),
+                margin: state.margin.map(Kelvin::new),
+                power: Some(Watts::new(300.0)),
+                limit_requested: Some(Milliwatts(state.requested_mw).watts()),
+                ..GpuSample::default()
+            })
+        })
+    }
+
+    fn requested_limit(&mut self) -> Result<Milliwatts, DriverError> {
+        self.call("requested_limit", |state| Ok(Milliwatts(state.requested_mw)))
+    }
+
+    fn set_power_limit(&mut self, limit: Milliwatts) -> Result<(), DriverError> {
+        self.write(What::Power(limit.0), |state| state.refuses_power.clone())
+    }
+
+    fn lock_clock(&mut self, highest: ClockMhz) -> Result<(), DriverError> {
+        self.write(What::Clock(highest.0), |state| state.refuses_clock.clone())
+    }
+
+    fn unlock_clock(&mut self) -> Result<(), DriverError> {
+        self.write(What::Unlock, |state| state.refuses_clock.clone())
+    }
+}
+
+/// A node of such GPUs; without any, there is no driver.
+#[derive(Clone, Debug)]
+pub(super) struct FakeNode(pub(super) Vec<FakeGpu>);
+
+impl Load for FakeNode {
+    fn load(&self, _watch: &CallWatch) -> Result<Arc<dyn Driver>, DriverError> {
+        if self.0.is_empty() {
+            let fault = Fault::Absent("not in this test".to_owned());
+            return Err(DriverError { call: "load", fault });
+        }
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Driver for FakeNode {
+    fn count(&self, _watch: &CallWatch) -> Result<u32, DriverError> {
+        Ok(u32::try_from(self.0.len()).unwrap())
+    }
+
+    fn open(&self, index: u8, watch: Arc<CallWatch>) -> Result<Box<dyn Gpu>, DriverError> {
+        let handle = Handle { gpu: self.0[usize::from(index)].clone(), watch };
+        handle.call("open", |_| Ok(()))?;
+        Ok(Box::new(handle))
+    }
+}

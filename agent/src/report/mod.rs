@@ -1,0 +1,53 @@
+//! What leaves the node: every point of every object with its reading, and the alarms that stand.
+//!
+//! The cycle makes one [`Report`] when it is done; every face is a pure function over it.
+
+mod points;
+
+pub use points::{Cycle, compose};
+
+use eisbach_protocol::alarm;
+use eisbach_protocol::catalogue::{Owner, PointId, PointValue};
+use eisbach_protocol::reading::Reading;
+use eisbach_protocol::units::Millis;
+
+/// The node's state after one control cycle.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// When the cycle ended, on the agent's clock.
+    pub at: Millis,
+    /// The same moment in UTC milliseconds.
+    pub wall_ms: u64,
+    /// Every object, always in the same order.
+    pub objects: Vec<ObjectReport>,
+    /// Which alarms stand, in the order of [`alarm::ALARMS`].
+    pub alarms: [bool; alarm::COUNT],
+}
+
+/// One object: the node, a GPU, the pump and so on.
+#[derive(Clone, Debug)]
+pub struct ObjectReport {
+    /// Name on every face, for example `gpu3`.
+    pub name: String,
+    /// What kind of object it is.
+    pub owner: Owner,
+    /// Whether it answers. The node itself always does.
+    pub online: bool,
+    /// Its points, in catalogue order.
+    pub points: Vec<(PointId, Reading<PointValue>)>,
+}
+
+impl Report {
+    /// Whether this cycle had evidence of cooling.
+    #[must_use]
+    pub fn cooling_proven(&self) -> bool {
+        self.node_point(PointId::NodeCooled) == Some(PointValue::Bool(true))
+    }
+
+    /// Value of one of the node's own points.
+    #[must_use]
+    pub fn node_point(&self, id: PointId) -> Option<PointValue> {
+        let node = self.objects.iter().find(|object| object.owner == Owner::Node)?;
+        node.points.iter().find(|(point, _)| *point == id).and_then(|(_, reading)| reading.usable())
+    }
+}

@@ -1,0 +1,252 @@
+//! Every point's value, from the snapshot, the decision and the links.
+//!
+//! The catalogue lists the points; here each gets its value. A point without one does not compile.
+
+use eisbach_control::{Decision, GpuDecision, Snapshot};
+use eisbach_protocol::alarm::{self, ALARMS, Alarm};
+use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
+use eisbach_protocol::reading::{BadReason, Reading};
+use eisbach_protocol::registers::Signal;
+use eisbach_protocol::units::{Millis, Quantity};
+
+use super::{ObjectReport, Report};
+use crate::config::DeviceRole;
+use crate::gpu::client::{GpuEntry, GpuView};
+use crate::links::Links;
+use crate::sense::judged;
+
+/// What the cycle itself knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cycle {
+    /// Cycles completed.
+    pub count: u64,
+    /// Cycles that took longer than their period.
+    pub overruns: u64,
+    /// Alarms that are not the controller's: configuration, overruns, refused throttles.
+    pub alarms: [bool; alarm::COUNT],
+}
+
+/// Everything the points are made of.
+struct Sources<'a> {
+    links: &'a Links,
+    snapshot: &'a Snapshot,
+    decision: &'a Decision,
+    cycle: &'a Cycle,
+    now: Millis,
+}
+
+/// The report of one cycle.
+#[must_use]
+pub fn compose(
+    links: &Links,
+    snapshot: &Snapshot,
+    decision: &Decision,
+    cycle: &Cycle,
+    (now, wall_ms): (Millis, u64),
+) -> Report {
+    let sources = Sources { links, snapshot, decision, cycle, now };
+    let view = links.gpu.view();
+    let mut objects = vec![sources.object("node".into(), Owner::Node, true, None)];
+    objects.extend(sources.gpus(&view));
+    for (role, _) in &links.devices {
+        let owner = owner(*role);
+        objects.push(sources.object(owner.as_str().into(), owner, sources.online(*role), None));
+    }
+    let mut alarms = cycle.alarms;
+    for (standing, def) in alarms.iter_mut().zip(&ALARMS) {
+        *standing |= decision.alarms.has(def.alarm);
+    }
+    Report { at: now, wall_ms, objects, alarms }
+}
+
+const fn owner(role: DeviceRole) -> Owner {
+    match role {
+        DeviceRole::Pump => Owner::Pump,
+        DeviceRole::Valve => Owner::Valve,
+        DeviceRole::Meter => Owner::Meter,
+        DeviceRole::Room => Owner::Room,
+        DeviceRole::Leak => Owner::Leak,
+    }
+}
+
+/// One GPU with what was decided about it.
+struct Gpu<'a> {
+    entry: &'a GpuEntry,
+    decision: Option<&'a GpuDecision>,
+}
+
+impl Sources<'_> {
+    fn gpus(&self, view: &GpuView) -> Vec<ObjectReport> {
+        let gone = self.snapshot.gpus.is_empty();
+        view.gpus
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| {
+                let gpu = Gpu { entry, decision: self.decision.gpus.get(index) };
+                // A GPU that is lost or hung stays on the faces: its health says so.
+                let online = !gone;
+                self.object(format!("gpu{index}"), Owner::Gpu, online, Some(&gpu))
+            })
+            .collect()
+    }
+
+    /// A device is online while any of its values is fresh.
+    fn online(&self, role: DeviceRole) -> bool {
+        let signal = match role {
+            DeviceRole::Pump => Signal::PumpSpeed,
+            DeviceRole::Valve => Signal::ValvePosition,
+            DeviceRole::Meter => Signal::Flow,
+            DeviceRole::Room => Signal::DewPoint,
+            DeviceRole::Leak => Signal::Leak,
+        };
+        self.links.reading(role, signal, self.now).usable().is_some()
+    }
+
+    fn object(&self, name: String, owner: Owner, online: bool, gpu: Option<&Gpu<'_>>) -> ObjectReport {
+        let points = points_of(owner).map(|def| (def.id, self.value(def.id, gpu))).collect();
+        ObjectReport { name, owner, online, points }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one line a point, in catalogue order")]
+    fn value(&self, id: PointId, gpu: Option<&Gpu<'_>>) -> Reading<PointValue> {
+        use DeviceRole as Role;
+        let decision = self.decision;
+        match id {
+            PointId::NodeState => text(decision.state.as_str()),
+            PointId::NodeRung => int(decision.rung.number()),
+            PointId::NodeLeader => text(decision.leader.as_str()),
+            PointId::NodeReason => text(decision.reason.as_str()),
+            PointId::NodePower => self.derived(decision.node_power),
+            PointId::NodeMargin => decision
+                .hottest_margin
+                .map_or(Reading::bad(BadReason::NeverRead), |margin| self.derived(margin)),
+            PointId::NodeCooled => known(PointValue::Bool(decision.cooling_proven)),
+            PointId::NodeCycles => count(self.cycle.count),
+            PointId::NodeOverruns => count(self.cycle.overruns),
+            PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
+            PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
+
+            PointId::GpuHealth => of(gpu, |gpu| text(gpu.entry.sample.health.as_str())),
+            PointId::GpuTemperature => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.temperature)),
+            PointId::GpuMemoryTemp => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.memory_temperature)),
+            PointId::GpuMargin => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.margin)),
+            PointId::GpuPower => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.power)),
+            PointId::GpuLimit => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.limit_enforced)),
+            PointId::GpuCap => of(gpu, |gpu| {
+                set(gpu.decision.and_then(|wanted| wanted.power_cap).or(gpu.entry.sample.limit_default))
+            }),
+            PointId::GpuClock => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.sm_clock)),
+            PointId::GpuClockCap => of(gpu, |gpu| {
+                set(gpu.decision.and_then(|wanted| wanted.clock_max).or(gpu.entry.sample.sm_clock_max))
+            }),
+            PointId::GpuUtilization => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.utilization)),
+            PointId::GpuReasons => of(gpu, |gpu| {
+                gpu.entry
+                    .sample
+                    .throttle_reasons
+                    .map_or(Reading::bad(BadReason::NotSupported), |bits| int(i64::from(bits)))
+            }),
+            PointId::GpuRung => {
+                of(gpu, |gpu| gpu.decision.map_or(UNDECIDED, |wanted| int(wanted.rung.number())))
+            }
+            PointId::GpuReason => {
+                of(gpu, |gpu| gpu.decision.map_or(UNDECIDED, |wanted| text(wanted.reason.as_str())))
+            }
+
+            PointId::PumpTarget => set(decision.pump.value),
+            PointId::PumpLeader => text(decision.pump.leader.as_str()),
+            PointId::PumpReason => text(decision.pump.reason.as_str()),
+            PointId::PumpSpeed => self.number(Role::Pump, Signal::PumpSpeed),
+            PointId::PumpRpm => self.number(Role::Pump, Signal::PumpRpm),
+            PointId::PumpHead => self.number(Role::Pump, Signal::PumpHead),
+            PointId::PumpPower => self.number(Role::Pump, Signal::PumpPower),
+            PointId::PumpRunning => self.flag(Role::Pump, Signal::PumpRunning),
+            PointId::PumpRemote => self.flag(Role::Pump, Signal::PumpRemote),
+            PointId::PumpInlet => self.number(Role::Pump, Signal::InletPressure),
+
+            PointId::ValveTarget => set(decision.valve.value),
+            PointId::ValveLeader => text(decision.valve.leader.as_str()),
+            PointId::ValveReason => text(decision.valve.reason.as_str()),
+            PointId::ValvePosition => self.number(Role::Valve, Signal::ValvePosition),
+            PointId::ValveFlow => self.number(Role::Valve, Signal::ValveFlow),
+            PointId::ValveInlet => self.number(Role::Valve, Signal::RecoveryInlet),
+            PointId::ValveOutlet => self.number(Role::Valve, Signal::RecoveryOutlet),
+            PointId::ValveHeat => self.number(Role::Valve, Signal::RecoveredPower),
+
+            PointId::MeterFlow => self.number(Role::Meter, Signal::Flow),
+            PointId::MeterSupply => self.number(Role::Meter, Signal::SupplyTemperature),
+            PointId::MeterReturn => self.number(Role::Meter, Signal::ReturnTemperature),
+            PointId::MeterHeat => self.number(Role::Meter, Signal::HeatPower),
+
+            PointId::RoomDewPoint => self.number(Role::Room, Signal::DewPoint),
+            PointId::RoomTemperature => self.number(Role::Room, Signal::AirTemperature),
+            PointId::RoomHumidity => self.number(Role::Room, Signal::RelativeHumidity),
+
+            PointId::LeakDetected => self.flag(Role::Leak, Signal::Leak),
+            PointId::LeakFault => self.flag(Role::Leak, Signal::LeakSensorFault),
+        }
+    }
+
+    fn number(&self, role: DeviceRole, signal: Signal) -> Reading<PointValue> {
+        self.links.reading(role, signal, self.now).map(PointValue::Float)
+    }
+
+    fn flag(&self, role: DeviceRole, signal: Signal) -> Reading<PointValue> {
+        self.links.reading(role, signal, self.now).map(|value| PointValue::Bool(value >= 0.5))
+    }
+
+    fn sampled<Q: Quantity>(&self, gpu: &Gpu<'_>, value: Option<Q>) -> Reading<PointValue> {
+        let age = self.now.since(gpu.entry.received_at) + Millis::new(u64::from(gpu.entry.sample.age_ms));
+        judged(value, age, &(f32::MIN..=f32::MAX)).map(|value| PointValue::Float(value.get()))
+    }
+
+    /// A value made from several readings: an estimate as soon as one of them is missing.
+    fn derived<Q: Quantity>(&self, value: Q) -> Reading<PointValue> {
+        let all = self.snapshot.gpus.len() >= self.snapshot.gpus_expected
+            && self
+                .snapshot
+                .gpus
+                .iter()
+                .all(|gpu| gpu.power.usable().is_some() && gpu.margin.usable().is_some());
+        let value = PointValue::Float(value.get());
+        if all { Reading::measured(value, Millis::ZERO) } else { Reading::estimated(value, Millis::ZERO) }
+    }
+}
+
+const UNDECIDED: Reading<PointValue> = Reading::bad(BadReason::NeverRead);
+
+fn of(gpu: Option<&Gpu<'_>>, value: impl FnOnce(&Gpu<'_>) -> Reading<PointValue>) -> Reading<PointValue> {
+    gpu.map_or(Reading::bad(BadReason::NotSupported), value)
+}
+
+const fn known(value: PointValue) -> Reading<PointValue> {
+    Reading::measured(value, Millis::ZERO)
+}
+
+const fn text(word: &'static str) -> Reading<PointValue> {
+    known(PointValue::Text(word))
+}
+
+const fn int(number: i64) -> Reading<PointValue> {
+    known(PointValue::Int(number))
+}
+
+fn count(number: u64) -> Reading<PointValue> {
+    int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// A set-point; none has been given while the agent leaves the actuator as it is.
+fn set<Q: Quantity>(value: Option<Q>) -> Reading<PointValue> {
+    value.map_or(UNDECIDED, |value| known(PointValue::Float(value.get())))
+}
+
+impl Cycle {
+    /// Raises or clears an alarm of the agent's own.
+    pub fn set_alarm(&mut self, alarm: Alarm, standing: bool) {
+        for (slot, def) in self.alarms.iter_mut().zip(&ALARMS) {
+            if def.alarm == alarm {
+                *slot = standing;
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The report as JSON: one object a point, never a bare number.
+
+use eisbach_protocol::alarm::ALARMS;
+use eisbach_protocol::catalogue::{POINTS, PointDef, PointId, PointValue};
+use eisbach_protocol::reading::{Origin, Reading};
+use eisbach_protocol::units::Millis;
+use serde_json::{Map, Value, json};
+
+use crate::report::{ObjectReport, Report};
+
+/// The whole report.
+pub(super) fn document(report: &Report) -> Value {
+    let objects: Map<String, Value> =
+        report.objects.iter().map(|object| (object.name.clone(), one_object(object))).collect();
+    let alarms: Vec<Value> = report
+        .alarms
+        .iter()
+        .zip(&ALARMS)
+        .filter(|(standing, _)| **standing)
+        .map(|(_, def)| {
+            json!({
+                "name": def.name,
+                "priority": format!("{:?}", def.priority).to_lowercase(),
+                "consequence": def.consequence,
+                "action": def.action,
+            })
+        })
+        .collect();
+    let word = |id| match report.node_point(id) {
+        Some(PointValue::Text(word)) => Value::from(word),
+        Some(PointValue::Float(_) | PointValue::Int(_) | PointValue::Bool(_)) | None => Value::Null,
+    };
+    json!({
+        "timestamp_ms": report.wall_ms,
+        "state": word(PointId::NodeState),
+        "leader": word(PointId::NodeLeader),
+        "reason": word(PointId::NodeReason),
+        "alarms": alarms,
+        "objects": objects,
+    })
+}
+
+fn one_object(object: &ObjectReport) -> Value {
+    let points: Map<String, Value> = object
+        .points
+        .iter()
+        .filter_map(|(id, reading)| definition(*id).map(|def| (def.name.to_owned(), one_point(def, reading))))
+        .collect();
+    json!({ "online": object.online, "points": points })
+}
+
+fn one_point(def: &PointDef, reading: &Reading<PointValue>) -> Value {
+    let value = match reading.last_known() {
+        // A float is shown with the digits it has, not with those of its binary neighbour.
+        Some(PointValue::Float(number)) => number.to_string().parse::<f64>().map_or(Value::Null, Value::from),
+        Some(PointValue::Int(number)) => Value::from(number),
+        Some(PointValue::Bool(flag)) => Value::from(flag),
+        Some(PointValue::Text(word)) => Value::from(word),
+        None => Value::Null,
+    };
+    let origin = match reading.origin() {
+        Origin::Measured => "measured",
+        Origin::Estimated => "estimated",
+        Origin::Substituted => "substituted",
+    };
+    let age = (reading.age() != Millis::FOREVER).then(|| reading.age().get());
+    json!({ "value": value, "unit": def.unit, "quality": reading.quality().as_str(), "age_ms": age, "origin": origin })
+}
+
+fn definition(id: PointId) -> Option<&'static PointDef> {
+    POINTS.iter().find(|def| def.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eisbach_protocol::catalogue::Owner;
+    use eisbach_protocol::reading::BadReason;
+
+    #[test]
+    fn i11_every_value_leaves_with_its_quality_and_age() {
+        let stale = Reading::measured(PointValue::Float(63.4), Millis::new(9000))
+            .aged(Millis::ZERO, Millis::new(1000));
+        let report = Report {
+            objects: vec![ObjectReport {
+                name: "meter".into(),
+                owner: Owner::Meter,
+                online: false,
+                points: vec![
+                    (PointId::MeterReturn, stale),
+                    (PointId::MeterFlow, Reading::bad(BadReason::CommLost)),
+                ],
+            }],
+            ..Report::default()
+        };
+        let points = &document(&report)["objects"]["meter"]["points"];
+        assert_eq!(points["ReturnTemperature"]["quality"], "stale");
+        assert_eq!(points["ReturnTemperature"]["value"], 63.4);
+        assert_eq!(points["ReturnTemperature"]["age_ms"], 9000);
+        assert_eq!(points["Flow"]["value"], Value::Null);
+        assert_eq!(points["Flow"]["quality"], "comm_lost");
+    }
+}

@@ -1,0 +1,53 @@
+//! One document a connection. A client that does not read is left alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::json;
+use crate::report::Report;
+
+/// Longest time for one client.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers on `socket` until `token` is cancelled. Without a socket the agent goes on without status.
+pub async fn serve(socket: PathBuf, latest: watch::Receiver<Arc<Report>>, token: CancellationToken) {
+    // A socket file of an agent that is gone would refuse everybody for ever.
+    if let Err(error) = std::fs::remove_file(&socket)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        warn!(socket = %socket.display(), %error, "the old status socket cannot be removed");
+    }
+    let listener = match UnixListener::bind(&socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            warn!(socket = %socket.display(), %error, "no status socket; `eisbach-agent status` will not work");
+            return;
+        }
+    };
+    info!(socket = %socket.display(), "status is served");
+    loop {
+        let accepted = tokio::select! {
+            () = token.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        // One client at a time: each takes a moment, and nobody can pile them up.
+        if let Ok((stream, _)) = accepted {
+            let document = json::document(&latest.borrow()).to_string();
+            let _gone_or_slow = tokio::time::timeout(PATIENCE, answer(stream, document)).await;
+        }
+    }
+    let _already_gone = std::fs::remove_file(&socket);
+}
+
+async fn answer(mut stream: UnixStream, document: String) -> std::io::Result<()> {
+    stream.write_all(document.as_bytes()).await?;
+    stream.write_all(b"\n").await?;
+    stream.shutdown().await
+}
