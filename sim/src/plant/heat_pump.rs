@@ -1,0 +1,120 @@
+//! The heat pump: takes heat from its branch of the facility loop and lifts it into the district network.
+//!
+//! ```text
+//!  branch T ─► evaporator ─► source heat  = demand · (1 − 1/COP), if the branch can give it
+//!                            delivered    = source heat · COP/(COP − 1)
+//!                            COP          = 0.49 · Tc/(Tc − Te)
+//! ```
+//!
+//! It evaporates as warm as the wanted heat allows, never below its limit: a warm loop gives more heat, at a
+//! better COP.
+
+use super::params::HeatPumpParams;
+
+const KELVIN_AT_0_CELSIUS: f64 = 273.15;
+
+/// What the heat pump does in one step, W.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Lift {
+    /// Out of the facility loop.
+    pub(super) source: f64,
+    /// Into the network.
+    pub(super) delivered: f64,
+    /// Electric power of the compressor.
+    pub(super) electric: f64,
+}
+
+/// Its capacity follows the demand with a ramp.
+#[derive(Clone, Debug)]
+pub(super) struct HeatPump {
+    params: HeatPumpParams,
+    /// Heat from the branch, W.
+    source: f64,
+    cop: f64,
+}
+
+impl HeatPump {
+    pub(super) fn new(params: HeatPumpParams) -> Self {
+        Self { params, source: 0.0, cop: params.cop_max }
+    }
+
+    /// Runs for `dt` on a branch of `capacity` W/K that enters at `celsius`, for a network that takes
+    /// `demand` W.
+    pub(super) fn step(&mut self, capacity: f64, celsius: f64, demand: f64, dt: f64) -> Lift {
+        let params = &self.params;
+        // One side of the evaporator boils at constant temperature.
+        let reach = capacity * (1.0 - (-params.evaporator / capacity).exp());
+        let warmth = (celsius - params.evaporation_min_celsius).max(0.0);
+        let most = (reach * warmth).min(capacity * params.branch_drop_max);
+
+        let wanted = demand * (1.0 - 1.0 / self.cop);
+        let ramp = params.ramp_watts_per_s * dt;
+        self.source = wanted.clamp(self.source - ramp, self.source + ramp).min(most);
+
+        self.cop = self.cop_at(celsius - self.source / reach);
+        let electric = self.source / (self.cop - 1.0);
+        Lift { source: self.source, delivered: self.source + electric, electric }
+    }
+
+    pub(super) fn cop(&self) -> f64 {
+        self.cop
+    }
+
+    fn cop_at(&self, evaporation_celsius: f64) -> f64 {
+        let condenser = self.params.network_celsius + self.params.condenser_approach + KELVIN_AT_0_CELSIUS;
+        let lift = condenser - (evaporation_celsius + KELVIN_AT_0_CELSIUS);
+        // A source warmer than the condenser needs no lift at all.
+        let carnot = if lift > 0.0 { condenser / lift } else { f64::INFINITY };
+        (self.params.carnot_share * carnot).min(self.params.cop_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(capacity: f64, celsius: f64, demand: f64) -> (HeatPump, Lift) {
+        let mut pump = HeatPump::new(HeatPumpParams::DISTRICT);
+        let mut lift = Lift::default();
+        for _ in 0..10_000 {
+            lift = pump.step(capacity, celsius, demand, 0.01);
+        }
+        (pump, lift)
+    }
+
+    #[test]
+    fn cop_meets_the_published_points() {
+        for (network, published) in [(60.0, 5.5), (70.0, 4.3), (80.0, 3.5)] {
+            let pump = HeatPump::new(HeatPumpParams { network_celsius: network, ..HeatPumpParams::DISTRICT });
+            // 45 °C source cooled by 5 K, evaporating 5 K below.
+            let cop = pump.cop_at(35.0);
+            assert!((cop / published - 1.0).abs() < 0.015, "{network} °C: {cop}");
+        }
+    }
+
+    #[test]
+    fn the_network_gets_what_it_asked_for() {
+        let (_, lift) = settled(800.0, 45.0, 8000.0);
+        assert!((lift.delivered - 8000.0).abs() < 1.0, "{lift:?}");
+        assert!((lift.source + lift.electric - lift.delivered).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_cool_loop_gives_less_than_asked_and_is_never_cooled_below_the_limit() {
+        let (_, lift) = settled(800.0, 28.0, 8000.0);
+        assert!(lift.delivered < 5000.0, "{lift:?}");
+        assert!(28.0 - lift.source / 800.0 > 20.0);
+        assert!(settled(800.0, 15.0, 8000.0).1.source.abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_branch_is_cooled_by_ten_kelvin_at_most() {
+        let (_, lift) = settled(100.0, 50.0, 8000.0);
+        assert!((lift.source - 1000.0).abs() < 1e-6, "{lift:?}");
+    }
+
+    #[test]
+    fn a_warmer_loop_is_lifted_with_less_electricity() {
+        assert!(settled(800.0, 50.0, 5000.0).0.cop() > settled(800.0, 40.0, 5000.0).0.cop());
+    }
+}

@@ -1,0 +1,261 @@
+//! The world of one node: eight GPUs on cold plates, their loop, the facility, the river and the heat
+//! network.
+//!
+//! ```text
+//!  workload ─► GPU 1..8 ─► plates ┬─ return 2 L ──►┌─ CDU ─┐── buffer ──► recovery ─┬─► heat pump ─► network
+//!              rest     ─► plates ┘                │   │   │                valve   └─► exchanger ─► river
+//!                            ▲                     │   │   │                               │
+//!    pump ── supply 2 L ─────┘                     │   │   │                               │
+//!      └──────────────────────── strainer ◄────────└───────┘◄───────────── pipe ◄──────────┘
+//!                         node loop (glycol)                    facility loop (water)
+//! ```
+//!
+//! It advances by a fixed step of 10 ms, knows no clock, no thread and no input but what [`Plant::step`] is
+//! given, and the same seed gives the same world bit for bit. Heat is neither made nor lost: what enters and
+//! leaves in a step is in [`PowerTruth`], and the rest is in [`Plant::stored_heat`]. Inside are SI units and
+//! °C; the units at the edges are in the names.
+
+mod air;
+mod cold_plate;
+mod coolant;
+mod delay;
+mod exchanger;
+mod facility;
+mod faults;
+mod gpu;
+mod heat_pump;
+mod hydraulics;
+mod inputs;
+mod instrument;
+mod node_loop;
+mod params;
+mod pump;
+mod record;
+mod sensors;
+#[cfg(test)]
+mod tests;
+mod truth;
+mod valve;
+mod vessel;
+
+pub use air::dew_point;
+pub use coolant::Coolant;
+pub use faults::{Fault, FaultKind, UnknownFault};
+pub use gpu::GpuState;
+pub use hydraulics::Resistance;
+pub use inputs::{Actuators, Boundary, GpuActuators};
+pub use instrument::InstrumentSpec;
+pub use params::{
+    Characteristic, ExchangerParams, FacilityParams, GpuParams, HeatPumpParams, InstrumentParams, LoopParams,
+    PlantParams, PlateParams, PumpParams, RestParams, ValveParams, VesselParams,
+};
+pub use sensors::{GpuSensors, LeakSensors, MeterSensors, PumpSensors, RoomSensors, Sensors, ValveSensors};
+pub use truth::{
+    EnergyTruth, FacilityTruth, GpuTruth, LoopTruth, PowerTruth, PumpTruth, RoomTruth, Truth, ValveTruth,
+};
+
+use self::exchanger::Stream;
+use self::facility::{Cooling, Facility};
+use self::faults::Faults;
+use self::gpu::{Gpu, Task};
+use self::node_loop::{Carried, HeatIn, NodeLoop};
+use self::pump::Pump;
+use self::sensors::Instruments;
+use self::valve::Valve;
+use self::vessel::Vessel;
+use crate::rng::Noise;
+
+/// GPUs in the node.
+pub const GPUS: usize = 8;
+/// The step, ms.
+pub const STEP_MS: u64 = 10;
+/// The step, s.
+pub const DT: f64 = 0.01;
+
+/// Temperature of everything in a new world, °C.
+const START_CELSIUS: f64 = 20.0;
+/// A world that has not settled by then does not, s.
+const SETTLE_S: f64 = 1800.0;
+/// Settled: the heat that stays in the world is less than this share of the heat that enters.
+const SETTLED_SHARE: f64 = 0.005;
+/// ... averaged over this time, s.
+const SETTLED_OVER_S: f64 = 20.0;
+
+/// The world of one node.
+#[derive(Clone, Debug)]
+pub struct Plant {
+    params: PlantParams,
+    gpus: [Gpu; GPUS],
+    node_loop: NodeLoop,
+    pump: Pump,
+    vessel: Vessel,
+    facility: Facility,
+    valve: Valve,
+    faults: Faults,
+    instruments: Instruments,
+    noise: Noise,
+    steps: u64,
+    truth: Truth,
+    sensors: Sensors,
+}
+
+impl Plant {
+    /// A world at rest, everything at 20 °C. The seed decides the sensors' noise.
+    #[must_use]
+    pub fn new(params: PlantParams, seed: u64) -> Self {
+        let gpus = params.contact_spread.map(|contact| Gpu::new(params.gpu, contact, START_CELSIUS, DT));
+        Self {
+            gpus,
+            node_loop: NodeLoop::new(&params, START_CELSIUS, DT),
+            pump: Pump::new(params.pump),
+            vessel: Vessel::new(params.vessel),
+            facility: Facility::new(&params, START_CELSIUS, DT),
+            valve: Valve::new(params.valve),
+            faults: Faults::default(),
+            instruments: Instruments::new(&params.instruments, params.pump.rated_rpm),
+            noise: Noise::new(seed),
+            steps: 0,
+            truth: Truth::default(),
+            sensors: Sensors::default(),
+            params,
+        }
+    }
+
+    /// A world that has been running like this for long.
+    #[must_use]
+    pub fn settled(params: PlantParams, seed: u64, actuators: &Actuators, boundary: &Boundary) -> Self {
+        let mut plant = Self::new(params, seed);
+        plant.settle(actuators, boundary);
+        plant
+    }
+
+    /// Runs until temperatures stand still, then sets time and energies to zero. Returns whether they do:
+    /// where more heat enters than leaves they rise for ever, and it gives up after half an hour.
+    pub fn settle(&mut self, actuators: &Actuators, boundary: &Boundary) -> bool {
+        let mut stays = 1.0;
+        let mut left = SETTLE_S;
+        while left > 0.0 && stays > SETTLED_SHARE {
+            self.step(actuators, boundary);
+            let power = &self.truth.power;
+            stays += DT / SETTLED_OVER_S * ((power.net() / power.it().max(1.0)).abs() - stays);
+            left -= DT;
+        }
+        self.steps = 0;
+        self.truth.time_s = 0.0;
+        self.truth.energy = EnergyTruth::default();
+        self.truth.throttled_gpu_seconds = 0.0;
+        left > 0.0
+    }
+
+    /// Advances the world by [`DT`].
+    pub fn step(&mut self, actuators: &Actuators, boundary: &Boundary) {
+        let (actuators, boundary) = (actuators.held(&self.params.gpu), boundary.held());
+        self.steps += 1;
+
+        let carried = self.circulate(&actuators);
+        let plates = self.work(&actuators, &boundary);
+        let cooling = self.cool(&actuators, &boundary);
+        let power = self.power(&carried, &cooling);
+
+        let heat = HeatIn { plates, rest: power.rest, pump: power.pump_heat };
+        let facility = Stream { capacity: self.facility.capacity(), celsius: cooling.supply_celsius };
+        let out = self.node_loop.exchange(&carried, &heat, facility, boundary.room_celsius, DT);
+        self.facility.take(out.to_facility, cooling.supply_celsius, DT);
+
+        let power = PowerTruth { room: out.to_room, ..power };
+        self.record(&actuators, &boundary, &carried, &cooling, power);
+        self.sensors = self.instruments.read(&self.truth, &mut self.noise);
+    }
+
+    /// What the sensors show.
+    #[must_use]
+    pub fn sensors(&self) -> &Sensors {
+        &self.sensors
+    }
+
+    /// What is really so.
+    #[must_use]
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    /// The numbers that this world is made of.
+    #[must_use]
+    pub fn params(&self) -> &PlantParams {
+        &self.params
+    }
+
+    /// Puts a fault in. A fault that is in already takes the new numbers.
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.inject(fault);
+    }
+
+    /// Takes a fault out: it is mended, and the loop topped up.
+    pub fn clear(&mut self, fault: FaultKind) {
+        self.faults.clear(fault);
+    }
+
+    /// The faults that are in.
+    pub fn faults(&self) -> impl Iterator<Item = FaultKind> + '_ {
+        FaultKind::ALL.into_iter().filter(|kind| self.faults.has(*kind))
+    }
+
+    /// Heat in metal, coolant and water above 0 °C, J. It changes in a step by exactly [`PowerTruth::net`] ×
+    /// [`DT`].
+    #[must_use]
+    pub fn stored_heat(&self) -> f64 {
+        self.gpus.iter().map(Gpu::stored).sum::<f64>() + self.node_loop.stored() + self.facility.stored()
+    }
+
+    /// Turns the pump and moves the coolant.
+    fn circulate(&mut self, actuators: &Actuators) -> Carried {
+        self.pump.step(actuators.pump_run, actuators.pump_speed, self.faults.pump(), DT);
+        self.vessel.step(self.node_loop.mean_celsius(), self.faults.hole_mm(), DT);
+        self.node_loop.circulate(self.pump.curve_now(self.vessel.prime()), self.faults.clogging(), DT)
+    }
+
+    /// Lets the GPUs work; returns the heat into each plate, W.
+    fn work(&mut self, actuators: &Actuators, boundary: &Boundary) -> [f64; GPUS] {
+        let mut heats = [0.0; GPUS];
+        let plates = self.node_loop.plates();
+        let tasks = actuators.gpus.iter().zip(boundary.utilisation);
+        for (((heat, gpu), plate), (set, asked)) in
+            heats.iter_mut().zip(&mut self.gpus).zip(plates).zip(tasks)
+        {
+            let task = Task {
+                utilisation: if set.present { asked } else { 0.0 },
+                power_limit: set.power_limit_watts,
+                clock_max_mhz: set.clock_max_mhz,
+            };
+            *heat = gpu.step(task, plate.metal(), DT);
+        }
+        heats
+    }
+
+    /// Moves the recovery valve and cools the facility's water.
+    fn cool(&mut self, actuators: &Actuators, boundary: &Boundary) -> Cooling {
+        self.valve.step(actuators.valve, self.faults.has(FaultKind::StuckValve), DT);
+        let river = self.faults.river(boundary.river_celsius, DT);
+        let demand = self.faults.demand(boundary.heat_demand_watts);
+        self.truth.facility.river_celsius = river;
+        self.truth.facility.heat_demand_watts = demand;
+        self.facility.cool(self.valve.recovery_share(), river, demand, DT)
+    }
+
+    /// Heat and power of this step, but for what leaves to the room.
+    fn power(&self, carried: &Carried, cooling: &Cooling) -> PowerTruth {
+        let gpus = self.gpus.iter().map(Gpu::power).sum();
+        let pump = self.pump.power(carried.flows.total, carried.flows.head_pa);
+        PowerTruth {
+            gpus,
+            rest: self.params.rest.base_watts + self.params.rest.per_gpu_watt * gpus,
+            pump,
+            pump_heat: self.pump.heat(pump),
+            recovery: cooling.lift.source,
+            network: cooling.lift.delivered,
+            heat_pump: cooling.lift.electric,
+            river: cooling.river,
+            room: 0.0,
+        }
+    }
+}

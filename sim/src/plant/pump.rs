@@ -1,0 +1,226 @@
+//! The pump: a drive with its ramp, an impeller that usually follows it, and the affinity laws.
+//!
+//! ```text
+//!              run                    run off
+//!  Stopped ──────────► Running{speed} ────────► Stopped
+//!     ▲                    │ trip
+//!     └── trip cleared ── Tripped                 whenever nothing turns it, the impeller coasts (1.5 s)
+//!
+//!  head = n²·H0 − a·Q²        Q ~ n    H ~ n²    P ~ n³
+//! ```
+
+use super::hydraulics::M3_S_PER_LPM;
+use super::params::PumpParams;
+
+/// Head lost by a worn-out pump (estimate).
+const WEAR_OF_HEAD: f64 = 0.25;
+/// Efficiency lost by a worn-out pump (estimate).
+const WEAR_OF_EFFICIENCY: f64 = 0.30;
+/// Efficiency far off the best point (estimate).
+const EFFICIENCY_MIN: f64 = 0.05;
+
+/// What the drive is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Drive {
+    /// Told to stand still.
+    Stopped,
+    /// Turning the motor at a share of full speed.
+    Running {
+        /// Speed, share of full speed.
+        speed: f64,
+    },
+    /// Switched itself off, and says so.
+    Tripped,
+}
+
+/// What may be wrong with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PumpFaults {
+    /// The drive trips.
+    pub(super) trip: bool,
+    /// The motor turns, the impeller does not.
+    pub(super) sheared: bool,
+}
+
+/// Drive and impeller.
+#[derive(Clone, Debug)]
+pub(super) struct Pump {
+    params: PumpParams,
+    drive: Drive,
+    /// Speed of the impeller, share of full speed.
+    impeller: f64,
+    driven: bool,
+}
+
+/// Head against flow at one speed, SI.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct PumpCurve {
+    pub(super) shutoff_pa: f64,
+    pub(super) fall: f64,
+}
+
+impl PumpCurve {
+    /// Head in Pa at a flow in m³/s.
+    pub(super) fn head(&self, flow: f64) -> f64 {
+        self.shutoff_pa - self.fall * flow * flow
+    }
+}
+
+impl Pump {
+    pub(super) fn new(params: PumpParams) -> Self {
+        Self { params, drive: Drive::Stopped, impeller: 0.0, driven: false }
+    }
+
+    /// Moves drive and impeller on by `dt`.
+    pub(super) fn step(&mut self, run: bool, setpoint: f64, faults: PumpFaults, dt: f64) {
+        self.drive = self.next_drive(run, setpoint, faults.trip, dt);
+        self.driven = !faults.sheared && self.speed() > 0.0;
+        let (target, lag) =
+            if self.driven { (self.speed(), self.params.follow_s) } else { (0.0, self.params.coast_s) };
+        self.impeller = target + (self.impeller - target) * (-dt / lag).exp();
+    }
+
+    fn next_drive(&self, run: bool, setpoint: f64, trip: bool, dt: f64) -> Drive {
+        if trip {
+            return Drive::Tripped;
+        }
+        if !run {
+            return Drive::Stopped;
+        }
+        let speed = match self.drive {
+            // A started drive catches an impeller that still turns.
+            Drive::Stopped | Drive::Tripped => self.impeller,
+            Drive::Running { speed } => speed,
+        };
+        let target = setpoint.clamp(self.params.speed_min, 1.0);
+        let reach = self.params.ramp_per_s * dt;
+        Drive::Running { speed: target.clamp(speed - reach, speed + reach) }
+    }
+
+    pub(super) fn drive(&self) -> Drive {
+        self.drive
+    }
+
+    /// Speed that the drive gives the motor; a drive that is off shows zero, also while the impeller coasts.
+    pub(super) fn speed(&self) -> f64 {
+        match self.drive {
+            Drive::Stopped | Drive::Tripped => 0.0,
+            Drive::Running { speed } => speed,
+        }
+    }
+
+    pub(super) fn impeller(&self) -> f64 {
+        self.impeller
+    }
+
+    /// The curve right now. `prime` falls from 1 to 0 as the pump draws air.
+    pub(super) fn curve_now(&self, prime: f64) -> PumpCurve {
+        Self::curve(&self.params, self.impeller, prime)
+    }
+
+    /// The curve at a speed.
+    pub(super) fn curve(params: &PumpParams, impeller: f64, prime: f64) -> PumpCurve {
+        let worn = 1.0 - WEAR_OF_HEAD * params.wear;
+        PumpCurve {
+            shutoff_pa: 1000.0 * params.shutoff_kpa * worn * prime * impeller * impeller,
+            fall: 1000.0 * params.fall / (M3_S_PER_LPM * M3_S_PER_LPM),
+        }
+    }
+
+    /// Electric power in W while moving `flow` m³/s against `head` Pa.
+    pub(super) fn power(&self, flow: f64, head: f64) -> f64 {
+        match self.drive {
+            Drive::Stopped | Drive::Tripped => 0.0,
+            Drive::Running { .. } if self.driven => {
+                self.params.drive_watts + flow * head / self.efficiency(flow)
+            }
+            Drive::Running { .. } => self.params.drive_watts,
+        }
+    }
+
+    /// Power that ends in the coolant, of an electric power, W.
+    pub(super) fn heat(&self, power: f64) -> f64 {
+        self.params.heat_share * power
+    }
+
+    fn efficiency(&self, flow: f64) -> f64 {
+        let best = self.params.best_lpm * M3_S_PER_LPM * self.impeller.max(0.01);
+        let distance = flow / best - 1.0;
+        let worn = 1.0 - WEAR_OF_EFFICIENCY * self.params.wear;
+        let efficiency = self.params.efficiency * worn * (1.0 - self.params.droop * distance * distance);
+        efficiency.max(EFFICIENCY_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DT: f64 = 0.01;
+    const SOUND: PumpFaults = PumpFaults { trip: false, sheared: false };
+
+    fn running(setpoint: f64) -> Pump {
+        let mut pump = Pump::new(PumpParams::NODE);
+        for _ in 0..1500 {
+            pump.step(true, setpoint, SOUND, DT);
+        }
+        pump
+    }
+
+    fn coast(pump: &mut Pump, faults: PumpFaults, seconds: f64) {
+        let mut time = 0.0;
+        while time < seconds {
+            pump.step(true, 1.0, faults, DT);
+            time += DT;
+        }
+    }
+
+    #[test]
+    fn flow_head_and_power_obey_the_affinity_laws() {
+        let (fast, slow) = (running(1.0), running(0.5));
+        let flow = 11.0 * M3_S_PER_LPM;
+        let head_fast = fast.curve_now(1.0).head(flow);
+        let head_slow = slow.curve_now(1.0).head(flow / 2.0);
+        assert!((head_fast / head_slow - 4.0).abs() < 1e-6);
+        let hydraulic = |pump: &Pump, flow, head| pump.power(flow, head) - PumpParams::NODE.drive_watts;
+        let ratio = hydraulic(&fast, flow, head_fast) / hydraulic(&slow, flow / 2.0, head_slow);
+        assert!((ratio - 8.0).abs() < 1e-6, "{ratio}");
+    }
+
+    #[test]
+    fn the_drive_ramps_at_ten_percent_a_second() {
+        let mut pump = running(0.4);
+        coast(&mut pump, SOUND, 3.0);
+        assert!((pump.speed() - 0.7).abs() < 0.002, "{}", pump.speed());
+    }
+
+    #[test]
+    fn the_drive_never_runs_below_its_least_speed() {
+        assert!((running(0.0).speed() - 0.30).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_tripped_drive_says_so_and_the_impeller_coasts() {
+        let mut pump = running(1.0);
+        coast(&mut pump, PumpFaults { trip: true, sheared: false }, 1.5);
+        assert_eq!(pump.drive(), Drive::Tripped);
+        assert!((pump.impeller() - (-1.0_f64).exp()).abs() < 0.01, "{}", pump.impeller());
+        assert!(pump.power(0.0, 0.0) < 1e-9);
+    }
+
+    #[test]
+    fn a_sheared_coupling_leaves_the_drive_turning() {
+        let mut pump = running(1.0);
+        coast(&mut pump, PumpFaults { trip: false, sheared: true }, 1.5);
+        assert_eq!(pump.drive(), Drive::Running { speed: 1.0 });
+        assert!((pump.impeller() - (-1.0_f64).exp()).abs() < 0.01, "{}", pump.impeller());
+    }
+
+    #[test]
+    fn a_cleared_trip_starts_the_pump_again() {
+        let mut pump = running(1.0);
+        coast(&mut pump, PumpFaults { trip: true, sheared: false }, 20.0);
+        coast(&mut pump, SOUND, 12.0);
+        assert!(pump.impeller() > 0.99, "{}", pump.impeller());
+    }
+}

@@ -1,0 +1,145 @@
+//! The recovery valve: 0 % sends all facility water through the river exchanger, 100 % all through heat
+//! recovery.
+//!
+//! ```text
+//!  set-point ──► motor (dead-band, 60 s stroke) ──► stem (play) ──► share through recovery
+//!                  └─► feedback
+//! ```
+//!
+//! The feedback sits on the motor, so nobody sees the play. The river port is equal-percentage: when it is
+//! nearly closed a step changes the cooling by a constant share, which keeps the loop's gain even where the
+//! loop works.
+
+use super::params::{Characteristic, ValveParams};
+
+/// Below this opening the equal-percentage port closes in a straight line.
+const SEAT: f64 = 0.05;
+/// Closer than this the motor is there.
+const ARRIVED: f64 = 1e-6;
+
+/// Motor, stem and ports.
+#[derive(Clone, Debug)]
+pub(super) struct Valve {
+    params: ValveParams,
+    motor: f64,
+    stem: f64,
+    turning: bool,
+    /// How long the motor has pushed without moving, s.
+    blocked_s: f64,
+}
+
+impl Valve {
+    pub(super) fn new(params: ValveParams) -> Self {
+        Self { params, motor: 0.0, stem: 0.0, turning: false, blocked_s: 0.0 }
+    }
+
+    /// Drives towards `setpoint` for `dt`.
+    pub(super) fn step(&mut self, setpoint: f64, stuck: bool, dt: f64) {
+        let way = setpoint - self.motor;
+        // Once it turns it goes all the way, and end positions are always driven to.
+        let at_end = setpoint <= 0.0 || setpoint >= 1.0;
+        let near = if self.turning || at_end { ARRIVED } else { self.params.dead_band };
+        self.turning = way.abs() > near;
+        self.blocked_s = if self.turning && stuck { self.blocked_s + dt } else { 0.0 };
+        if self.turning && !stuck {
+            let reach = dt / self.params.stroke_s;
+            self.motor += way.clamp(-reach, reach);
+        }
+        let play = self.params.play / 2.0;
+        self.stem = self.stem.clamp(self.motor - play, self.motor + play).clamp(0.0, 1.0);
+    }
+
+    /// Position as the actuator feels it, 0 to 1.
+    pub(super) fn motor(&self) -> f64 {
+        self.motor
+    }
+
+    /// The motor has pushed in vain for too long.
+    pub(super) fn fault(&self) -> bool {
+        self.blocked_s > self.params.fault_after_s
+    }
+
+    /// Share of the flow that goes through heat recovery.
+    pub(super) fn recovery_share(&self) -> f64 {
+        let share = 1.0 - port(self.params.characteristic, 1.0 - self.stem);
+        share.clamp(self.params.leakage, 1.0 - self.params.leakage)
+    }
+}
+
+/// Flow share through a port at an opening.
+fn port(characteristic: Characteristic, opening: f64) -> f64 {
+    match characteristic {
+        Characteristic::Linear => opening,
+        Characteristic::EqualPercentage { rangeability } => {
+            let curve = |opening: f64| rangeability.powf(opening - 1.0);
+            if opening < SEAT { curve(SEAT) * opening / SEAT } else { curve(opening) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DT: f64 = 0.01;
+
+    fn drive(valve: &mut Valve, setpoint: f64, seconds: f64) {
+        let mut time = 0.0;
+        while time < seconds {
+            valve.step(setpoint, false, DT);
+            time += DT;
+        }
+    }
+
+    #[test]
+    fn the_valve_takes_its_stroke_time_from_end_to_end() {
+        let mut valve = Valve::new(ValveParams::ENERGY_VALVE);
+        drive(&mut valve, 1.0, 59.0);
+        assert!(valve.motor() < 1.0);
+        drive(&mut valve, 1.0, 1.1);
+        assert!((valve.motor() - 1.0).abs() < 1e-5, "{}", valve.motor());
+    }
+
+    #[test]
+    fn a_step_inside_the_dead_band_moves_nothing_and_a_larger_one_arrives() {
+        let mut valve = Valve::new(ValveParams::ENERGY_VALVE);
+        drive(&mut valve, 0.5, 40.0);
+        drive(&mut valve, 0.504, 5.0);
+        assert!((valve.motor() - 0.5).abs() < 1e-5);
+        drive(&mut valve, 0.52, 5.0);
+        assert!((valve.motor() - 0.52).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_stem_lags_behind_a_reversal() {
+        let mut valve = Valve::new(ValveParams::ENERGY_VALVE);
+        drive(&mut valve, 0.5, 40.0);
+        let up = valve.recovery_share();
+        drive(&mut valve, 0.6, 20.0);
+        drive(&mut valve, 0.5, 20.0);
+        assert!(valve.recovery_share() > up + 0.002, "coming from above the stem rests higher");
+    }
+
+    #[test]
+    fn opening_the_valve_moves_flow_to_recovery_all_the_way() {
+        for characteristic in [Characteristic::EqualPercentage { rangeability: 50.0 }, Characteristic::Linear]
+        {
+            let ports: Vec<f64> =
+                (0..=100).map(|step| port(characteristic, f64::from(step) / 100.0)).collect();
+            assert!(ports.is_sorted_by(|low, high| low < high));
+            assert!(ports[0].abs() < 1e-12 && (ports[100] - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_stuck_valve_stays_and_reports_a_fault() {
+        let mut valve = Valve::new(ValveParams::ENERGY_VALVE);
+        drive(&mut valve, 0.5, 40.0);
+        for _ in 0..600 {
+            valve.step(0.0, true, DT);
+        }
+        assert!((valve.motor() - 0.5).abs() < 1e-5 && valve.fault());
+        valve.step(0.0, false, DT);
+        assert!(!valve.fault());
+    }
+}
