@@ -1,2 +1,67 @@
-//! To be furnished.
-fn main() {}
+//! `eisbach-sim`: a world for the eisbach agent.
+
+use std::error::Error;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
+use eisbach_sim::serve::{self, ServeArguments};
+use tokio::runtime::Builder;
+use tracing_subscriber::EnvFilter;
+
+/// A simulated datacentre for the eisbach agent: plant, Modbus devices, NVML, broker.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs everything, the real agent too, and shows it.
+    Demo(DemoArguments),
+    /// Runs plant, devices and NVML alone and prints what to connect to.
+    Serve(ServeArguments),
+    /// Runs a command that ends with its parent.
+    #[command(hide = true)]
+    Leash(LeashArguments),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Demo(arguments) => {
+            // On a terminal the dashboard has the screen for itself.
+            if !io::stderr().is_terminal() {
+                log();
+            }
+            complete(demo::run(arguments))
+        }
+        Command::Serve(arguments) => {
+            log();
+            complete(serve::run(arguments))
+        }
+        Command::Leash(arguments) => fail(&demo::become_command(arguments)),
+    }
+}
+
+/// `RUST_LOG` widens or narrows what is logged to standard error.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+}
+
+/// Children are started by the thread that polls this future: the main one, as the leash needs it.
+fn complete<E: Error>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
+    match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn Error) -> ExitCode {
+    // Where nobody reads there is nobody to tell.
+    let _unread = writeln!(io::stderr(), "eisbach-sim: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,120 @@
+//! The agent's configuration for this stage.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::devices::{DeviceHub, DeviceKind};
+
+/// Sparkplug group of the demo.
+pub(crate) const GROUP: &str = "demo";
+/// Sparkplug node of the demo.
+pub(crate) const NODE: &str = "node-1";
+/// Sampling period of the GPUs, ms: the fastest that tells something, as drivers refresh each 100 ms.
+const SAMPLE_MS: u64 = 100;
+
+/// Where the agent keeps its things.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// Configuration file.
+    pub(crate) config: PathBuf,
+    /// Status socket.
+    pub(crate) status_socket: PathBuf,
+    /// Socket between the two processes.
+    gpu_socket: PathBuf,
+    agent_state: PathBuf,
+    gpu_state: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Config<'a> {
+    node: Node,
+    gpu: Gpu<'a>,
+    pump: Device,
+    valve: Device,
+    meter: Device,
+    room: Device,
+    leak: Device,
+    facility: Facility<'a>,
+    paths: Paths<'a>,
+}
+
+#[derive(Serialize)]
+struct Node {
+    name: &'static str,
+    gpus: usize,
+}
+
+#[derive(Serialize)]
+struct Gpu<'a> {
+    socket: &'a Path,
+    library: &'a Path,
+    state: &'a Path,
+    sample_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Device {
+    address: SocketAddr,
+    unit: u8,
+}
+
+#[derive(Serialize)]
+struct Facility<'a> {
+    broker: &'a str,
+    group: &'static str,
+}
+
+#[derive(Serialize)]
+struct Paths<'a> {
+    state: &'a Path,
+    status_socket: &'a Path,
+}
+
+impl Places {
+    /// All inside `folder`; the folders are made.
+    ///
+    /// # Errors
+    /// If they cannot be made.
+    pub(crate) fn inside(folder: &Path) -> std::io::Result<Self> {
+        let places = Self {
+            config: folder.join("agent.toml"),
+            status_socket: folder.join("status.sock"),
+            gpu_socket: folder.join("gpu.sock"),
+            agent_state: folder.join("agent"),
+            gpu_state: folder.join("gpu"),
+        };
+        std::fs::create_dir(&places.agent_state)?;
+        std::fs::create_dir(&places.gpu_state)?;
+        Ok(places)
+    }
+
+    /// The configuration as TOML.
+    ///
+    /// # Errors
+    /// If a path is not UTF-8.
+    pub(crate) fn config(
+        &self,
+        gpus: usize,
+        library: &Path,
+        devices: &DeviceHub,
+        broker: &str,
+    ) -> Result<String, toml::ser::Error> {
+        let device = |kind| {
+            let endpoint = devices.endpoint(kind);
+            Device { address: endpoint.address, unit: endpoint.unit }
+        };
+        toml::to_string(&Config {
+            node: Node { name: NODE, gpus },
+            gpu: Gpu { socket: &self.gpu_socket, library, state: &self.gpu_state, sample_ms: SAMPLE_MS },
+            pump: device(DeviceKind::Pump),
+            valve: device(DeviceKind::Valve),
+            meter: device(DeviceKind::HeatMeter),
+            room: device(DeviceKind::AirSensor),
+            leak: device(DeviceKind::LeakRelay),
+            facility: Facility { broker, group: GROUP },
+            paths: Paths { state: &self.agent_state, status_socket: &self.status_socket },
+        })
+    }
+}

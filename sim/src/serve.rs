@@ -1,0 +1,231 @@
+//! `eisbach-sim serve`: plant, devices and NVML alone, for tests and for anyone's own agent.
+//!
+//! ```text
+//!   stdout   what to connect to: one line of JSON, or lines for people
+//!   control  Unix socket, a line each way:
+//!              pump-trip        ──►  ok
+//!              pump-trap        ──►  error: "pump-trap" is no event; known are …
+//!              truth            ──►  {"time_ms":12340,"gpus":[…],…}
+//! ```
+//!
+//! An event has happened when its `ok` is there.
+
+mod control;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::demo::EndSignals;
+use crate::devices::DeviceKind;
+use crate::plant::GPUS;
+use crate::stage::{Stage, StageError, StageSettings};
+use crate::workload::Workload;
+use crate::world::{Event, Script, plant_time};
+
+/// How often the end is looked for.
+const TICK: Duration = Duration::from_millis(20);
+
+/// `eisbach-sim serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArguments {
+    /// Prints what to connect to as one line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// Runs an MQTT broker too.
+    #[arg(long)]
+    with_broker: bool,
+    /// Folder for its files, instead of a temporary one.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// What happens when, on the plant's clock: "20s pump-trip, 50s pump-ok".
+    #[arg(long, default_value = "", hide_default_value = true)]
+    script: Script,
+    /// Ends after this plant time: 60s, 5m. Without it, with SIGTERM or Ctrl-C.
+    #[arg(long, value_parser = plant_time)]
+    duration: Option<u64>,
+    /// Decides everything random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What the GPUs are asked to do: training, inference, idle, full, step, constant:LEVEL.
+    #[arg(long, default_value = "training")]
+    workload: Workload,
+    /// GPUs of the node.
+    #[arg(long, default_value_t = GPUS)]
+    gpus: usize,
+}
+
+/// Why it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// No stage.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// Its folder.
+    #[error("cannot use the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The control socket.
+    #[error("cannot listen on {}: {source}; the path may be too long for a socket, try --dir", path.display())]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Output.
+    #[error("cannot print: {0}")]
+    Print(io::Error),
+    /// Signals.
+    #[error("signals cannot be received: {0}")]
+    Signals(io::Error),
+    /// The plant's thread ended.
+    #[error("the simulated world stopped by itself; this is a bug of eisbach-sim")]
+    WorldStopped,
+}
+
+/// What to connect to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Doors {
+    pump: String,
+    valve: String,
+    meter: String,
+    room: String,
+    leak: String,
+    /// Modbus units, in the order pump, valve, meter, room, leak.
+    units: [u8; 5],
+    nvml_library: PathBuf,
+    nvml_state: PathBuf,
+    broker: Option<String>,
+    control: PathBuf,
+}
+
+/// Runs until a signal comes or the time is over.
+///
+/// # Errors
+/// If something cannot be started.
+pub async fn run(arguments: ServeArguments) -> Result<(), ServeError> {
+    let mut signals = EndSignals::listen().map_err(ServeError::Signals)?;
+    let (folder, _removed_at_the_end) = folder(arguments.dir.as_deref())?;
+    let (mut tasks, token) = (JoinSet::new(), CancellationToken::new());
+    let outcome = serve(&arguments, &folder, (&mut tasks, &token), &mut signals).await;
+    token.cancel();
+    tasks.shutdown().await;
+    outcome
+}
+
+fn folder(given: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), ServeError> {
+    if let Some(path) = given {
+        std::fs::create_dir_all(path)
+            .map_err(|source| ServeError::Folder { path: path.to_owned(), source })?;
+        return Ok((path.to_owned(), None));
+    }
+    let temporary = tempfile::Builder::new().prefix("eisbach-serve-").tempdir();
+    let temporary = temporary.map_err(|source| ServeError::Folder { path: std::env::temp_dir(), source })?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+async fn serve(
+    arguments: &ServeArguments,
+    folder: &Path,
+    (tasks, token): (&mut JoinSet<()>, &CancellationToken),
+    signals: &mut EndSignals,
+) -> Result<(), ServeError> {
+    let settings = StageSettings {
+        folder: folder.to_owned(),
+        seed: arguments.seed,
+        workload: arguments.workload,
+        gpus: arguments.gpus,
+        script: arguments.script.clone(),
+        with_broker: arguments.with_broker,
+    };
+    let Stage { world, mut happened, nvml_state, nvml_library, devices, broker, .. } =
+        Stage::set(settings, tasks, token, Clock::start()).await?;
+    let control = folder.join("control.sock");
+    let listener = listen(&control)?;
+    let door = |kind| devices.endpoint(kind).address.to_string();
+    let doors = Doors {
+        pump: door(DeviceKind::Pump),
+        valve: door(DeviceKind::Valve),
+        meter: door(DeviceKind::HeatMeter),
+        room: door(DeviceKind::AirSensor),
+        leak: door(DeviceKind::LeakRelay),
+        units: DeviceKind::ALL.map(DeviceKind::unit),
+        nvml_library,
+        nvml_state,
+        broker: broker.as_ref().map(|(address, _)| address.to_string()),
+        control: control.clone(),
+    };
+    doors.print(arguments.json).map_err(ServeError::Print)?;
+
+    let world = Arc::new(world);
+    let broker = broker.map(|(_, control)| control);
+    tasks.spawn(control::serve(listener, Arc::clone(&world), broker.clone(), token.clone()));
+    let mut ticker = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            event = happened.recv() => match (event.map(|happened| happened.event), &broker) {
+                (Some(Event::BrokerCut), Some(broker)) => broker.cut(),
+                (Some(Event::BrokerOk), Some(broker)) => broker.restore(),
+                (Some(_in_the_plant), _) => {}
+                (None, _) => return Err(ServeError::WorldStopped),
+            },
+            _deadline = ticker.tick() => {
+                if arguments.duration.is_some_and(|ends_ms| world.truth().time_ms >= ends_ms) {
+                    break;
+                }
+            }
+        }
+    }
+    let _already_gone = std::fs::remove_file(&control);
+    Ok(())
+}
+
+fn listen(path: &Path) -> Result<UnixListener, ServeError> {
+    let failed = |source| ServeError::Control { path: path.to_owned(), source };
+    // A socket that an earlier run left behind would refuse everybody for ever.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    UnixListener::bind(path).map_err(failed)
+}
+
+impl Doors {
+    fn print(&self, json: bool) -> io::Result<()> {
+        let mut out = io::stdout();
+        if json {
+            writeln!(out, "{}", serde_json::to_string(self)?)?;
+        } else {
+            let devices = [&self.pump, &self.valve, &self.meter, &self.room, &self.leak];
+            for ((kind, address), unit) in
+                ["pump", "valve", "meter", "room", "leak"].iter().zip(devices).zip(self.units)
+            {
+                writeln!(out, "{kind:<8} Modbus TCP {address}, unit {unit}")?;
+            }
+            let state = eisbach_nvml_sim::STATE_ENV;
+            writeln!(
+                out,
+                "nvml     {} with {state}={}",
+                self.nvml_library.display(),
+                self.nvml_state.display()
+            )?;
+            writeln!(out, "broker   {}", self.broker.as_deref().unwrap_or("none; start with --with-broker"))?;
+            writeln!(out, "control  {}, one event or \"truth\" a line", self.control.display())?;
+        }
+        out.flush()
+    }
+}

@@ -1,0 +1,214 @@
+//! What can be done to the world, by key, by script or through the control socket: one word each.
+//!
+//! ```text
+//!   word ──► Event ──► world        plant, wires of the devices, NVML
+//!                 └──► demo, serve  broker, processes
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::truth::device_name;
+use crate::devices::DeviceKind;
+use crate::workload::Workload;
+
+/// What happens to the wire of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// It accepts connections and requests, and answers nothing.
+    Silence,
+    /// It answers as it should.
+    Answer,
+    /// It refuses connections.
+    Refuse,
+    /// It resets connections.
+    Reset,
+    /// It answers after the agent's deadline.
+    Late,
+}
+
+impl Wire {
+    const ALL: [Self; 5] = [Self::Silence, Self::Answer, Self::Refuse, Self::Reset, Self::Late];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Silence => "silence",
+            Self::Answer => "answer",
+            Self::Refuse => "refuse",
+            Self::Reset => "reset",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// What an event is to those who watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// Something breaks. Its detection is timed.
+    Fault,
+    /// Something is mended.
+    Mend,
+    /// Neither.
+    Change,
+}
+
+/// GPU that a fault hits when its word names none.
+const ANY_GPU: usize = 0;
+
+macro_rules! events {
+    ($($event:ident $word:literal $nature:ident $doc:literal)+) => {
+        /// One thing that happens.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Event {
+            $(#[doc = $doc] $event,)+
+            /// A GPU falls off the bus.
+            GpuLost(usize),
+            /// NVML calls on a GPU do not return.
+            NvmlHang(usize),
+            /// Something happens to the wire of a device.
+            Wire(DeviceKind, Wire),
+            /// Another workload.
+            Load(Workload),
+        }
+
+        /// The events that have no parameter.
+        const PLAIN: [(&str, Event); [$($word),+].len()] = [$(($word, Event::$event)),+];
+
+        impl Event {
+            /// What it is to those who watch.
+            #[must_use]
+            pub const fn nature(self) -> Nature {
+                match self {
+                    $(Self::$event => Nature::$nature,)+
+                    Self::GpuLost(_) | Self::NvmlHang(_) => Nature::Fault,
+                    Self::Wire(_, Wire::Answer) => Nature::Mend,
+                    Self::Wire(_, Wire::Silence | Wire::Refuse | Wire::Reset | Wire::Late) => Nature::Fault,
+                    Self::Load(_) => Nature::Change,
+                }
+            }
+        }
+
+        impl fmt::Display for Event {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$event => f.write_str($word),)+
+                    Self::GpuLost(ANY_GPU) => f.write_str("gpu-lost"),
+                    Self::NvmlHang(ANY_GPU) => f.write_str("nvml-hang"),
+                    Self::GpuLost(index) => write!(f, "gpu-lost-{index}"),
+                    Self::NvmlHang(index) => write!(f, "nvml-hang-{index}"),
+                    Self::Wire(device, wire) => write!(f, "{}-{}", wire.word(), device_name(*device)),
+                    Self::Load(load) => write!(f, "load-{load}"),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    PumpTrip        "pump-trip"         Fault  "The pump's drive trips and reports an alarm."
+    PumpOk          "pump-ok"           Mend   "The drive runs again when it is told to."
+    FlowLoss        "flow-loss"         Fault  "The coolant stops, whatever the drive does: a broken coupling."
+    FlowOk          "flow-ok"           Mend   "The coolant flows again."
+    Leak            "leak"              Fault  "Water on the leak rope."
+    LeakDry         "leak-dry"          Mend   "The leak rope is dry."
+    LeakSensorFault "leak-sensor-fault" Fault  "The leak rope is broken."
+    LeakSensorOk    "leak-sensor-ok"    Mend   "The leak rope is whole."
+    GpuBack         "gpu-back"          Mend   "All GPUs are back on the bus."
+    NvmlOk          "nvml-ok"           Mend   "NVML calls return again."
+    RiverHot        "river-hot"         Fault  "The river warms up as in a heat wave."
+    RiverNormal     "river-normal"      Mend   "The river is as usual."
+    HeatDemandLost  "heat-demand-lost"  Fault  "The heat network takes nothing."
+    HeatDemandOk    "heat-demand-ok"    Mend   "The heat network takes what it gets."
+    BrokerCut       "broker-cut"        Fault  "The broker's network is cut."
+    BrokerOk        "broker-ok"         Mend   "The broker's network is back."
+    KillAgent       "kill-agent"        Fault  "The agent is killed (SIGKILL)."
+    KillGpu         "kill-gpu"          Fault  "The agent's GPU process is killed (SIGKILL)."
+}
+
+/// A word that is no event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{word}\" is no event; known are {}", known_words())]
+pub struct UnknownEvent {
+    /// What was given.
+    pub word: String,
+}
+
+impl FromStr for Event {
+    type Err = UnknownEvent;
+
+    fn from_str(word: &str) -> Result<Self, UnknownEvent> {
+        let plain = PLAIN.iter().find(|(known, _)| *known == word).map(|(_, event)| *event);
+        let load = || word.strip_prefix("load-")?.parse().ok().map(Self::Load);
+        plain
+            .or_else(|| on_gpu(word, "gpu-lost").map(Self::GpuLost))
+            .or_else(|| on_gpu(word, "nvml-hang").map(Self::NvmlHang))
+            .or_else(|| on_wire(word))
+            .or_else(load)
+            .ok_or_else(|| UnknownEvent { word: word.to_owned() })
+    }
+}
+
+fn on_gpu(word: &str, fault: &str) -> Option<usize> {
+    match word.strip_prefix(fault)? {
+        "" => Some(ANY_GPU),
+        suffix => suffix.strip_prefix('-')?.parse().ok(),
+    }
+}
+
+fn on_wire(word: &str) -> Option<Event> {
+    let (verb, device) = word.split_once('-')?;
+    let wire = Wire::ALL.into_iter().find(|wire| wire.word() == verb)?;
+    let kind = DeviceKind::ALL.into_iter().find(|kind| device_name(*kind) == device)?;
+    Some(Event::Wire(kind, wire))
+}
+
+fn known_words() -> String {
+    format!(
+        "{}, gpu-lost[-N], nvml-hang[-N], ({})-({}), load-(training|inference|idle|full|step|constant:LEVEL)",
+        PLAIN.map(|(word, _)| word).join(", "),
+        Wire::ALL.map(Wire::word).join("|"),
+        DeviceKind::ALL.map(device_name).join("|"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_event() -> Vec<Event> {
+        let wires =
+            Wire::ALL.into_iter().flat_map(|wire| DeviceKind::ALL.map(|kind| Event::Wire(kind, wire)));
+        let numbered = [0, 7].into_iter().flat_map(|gpu| [Event::GpuLost(gpu), Event::NvmlHang(gpu)]);
+        let loads = [Workload::Training, Workload::STEP, Workload::Constant { level: 0.5 }].map(Event::Load);
+        PLAIN.map(|(_, event)| event).into_iter().chain(wires).chain(numbered).chain(loads).collect()
+    }
+
+    #[test]
+    fn every_event_reads_back_from_its_own_word() {
+        for event in every_event() {
+            let word = event.to_string();
+            assert_eq!(word.parse(), Ok(event), "{word}");
+            assert!(!word.contains([' ', ',']), "{word} fits into a script");
+        }
+    }
+
+    #[test]
+    fn a_leak_and_the_leak_relay_are_told_apart() {
+        assert_eq!("leak".parse(), Ok(Event::Leak));
+        assert_eq!("silence-leak".parse(), Ok(Event::Wire(DeviceKind::LeakRelay, Wire::Silence)));
+        assert_eq!("leak-sensor-fault".parse(), Ok(Event::LeakSensorFault));
+    }
+
+    #[test]
+    fn an_unknown_word_is_answered_with_all_known_ones() {
+        for word in
+            ["pump-tripp", "", "silence-", "silence-gpu", "gpu-lost-", "gpu-lost--1", "PUMP-TRIP", "load-"]
+        {
+            let error = word.parse::<Event>().unwrap_err().to_string();
+            assert!(
+                error.contains("pump-trip") && error.contains("silence") && error.contains("meter"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The controller and the plant in virtual time, joined by nothing but their sensors and actuators.
+
+use eisbach_control::{
+    Controller, Decision, GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot,
+    StateName, Tuning, ValveInput,
+};
+use eisbach_protocol::gpu_link::GpuHealth;
+use eisbach_protocol::reading::Reading;
+use eisbach_protocol::units::{Celsius, Megahertz, Millis, Quantity, Watts};
+use eisbach_sim::plant::{Actuators, Boundary, Plant, PlantParams};
+use eisbach_sim::workload::{Load, Workload};
+
+/// What happened in a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Course {
+    pub(crate) peak_celsius: f64,
+    pub(crate) states: Vec<(f64, StateName, &'static str)>,
+    pub(crate) throttled_decisions: usize,
+    pub(crate) pump_kwh: f64,
+    pub(crate) supply: Vec<f64>,
+    pub(crate) returns: Vec<f64>,
+    /// Time at which every GPU was first capped, s.
+    pub(crate) capped_s: Option<f64>,
+}
+
+pub(crate) struct Bench {
+    pub(crate) plant: Plant,
+    pub(crate) boundary: Boundary,
+    pub(crate) controller: Controller,
+    actuators: Actuators,
+    load: Load,
+    ticks: u64,
+}
+
+impl Bench {
+    /// A node that has been running at this load for a while, taken over by a fresh controller.
+    pub(crate) fn new(workload: Workload, seed: u64) -> Self {
+        let mut load = Load::new(workload, seed);
+        let boundary = Boundary { utilisation: load.step(), ..Boundary::default() };
+        let actuators = Actuators { pump_speed: 0.8, valve: 0.5, ..Actuators::default() };
+        let plant = Plant::settled(PlantParams::default(), seed, &actuators, &boundary);
+        let controller = Controller::new(Tuning::default());
+        Self { plant, boundary, controller, actuators, load, ticks: 0 }
+    }
+
+    /// Runs for so many seconds of plant time.
+    pub(crate) fn run(&mut self, seconds: f64) -> Course {
+        let mut course = Course::default();
+        let start = self.plant.truth().time_s;
+        let pump_before = self.plant.truth().energy.pump_kwh;
+        while self.plant.truth().time_s < start + seconds - 1e-6 {
+            for _ in 0..10 {
+                self.boundary.utilisation = self.load.step();
+                self.plant.step(&self.actuators, &self.boundary);
+            }
+            self.ticks += 1;
+            let decision = self.controller.step(&self.snapshot(), Millis::new(self.ticks * 100));
+            self.obey(&decision);
+            self.note(&decision, &mut course);
+        }
+        course.pump_kwh = self.plant.truth().energy.pump_kwh - pump_before;
+        course
+    }
+
+    fn note(&mut self, decision: &Decision, course: &mut Course) {
+        let truth = self.plant.truth();
+        for gpu in &truth.gpus {
+            course.peak_celsius = course.peak_celsius.max(gpu.core_celsius);
+        }
+        if course.states.last().is_none_or(|(_, state, _)| *state != decision.state) {
+            course.states.push((truth.time_s, decision.state, decision.reason.as_str()));
+        }
+        if decision.gpus.iter().any(|gpu| gpu.power_cap.is_some() || gpu.clock_max.is_some()) {
+            course.throttled_decisions += 1;
+        }
+        if course.capped_s.is_none()
+            && decision.gpus.iter().all(|gpu| gpu.power_cap == Some(Watts::new(200.0)))
+        {
+            course.capped_s = Some(truth.time_s);
+        }
+        if self.ticks.is_multiple_of(10) {
+            course.supply.push(truth.node_loop.supply_celsius);
+            course.returns.push(truth.node_loop.return_celsius);
+        }
+    }
+
+    fn obey(&mut self, decision: &Decision) {
+        self.actuators.pump_run = decision.pump_run;
+        if let Some(speed) = decision.pump.value {
+            self.actuators.pump_speed = f64::from(speed.get()) / 100.0;
+        }
+        if let Some(position) = decision.valve.value {
+            self.actuators.valve = f64::from(position.get()) / 100.0;
+        }
+        for (actuator, wanted) in self.actuators.gpus.iter_mut().zip(&decision.gpus) {
+            actuator.power_limit_watts = wanted.power_cap.map_or(700.0, |cap| f64::from(cap.get()));
+            actuator.clock_max_mhz = wanted.clock_max.map_or(1980.0, |clock| f64::from(clock.get()));
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "instruments do not resolve more than f32")]
+    fn snapshot(&self) -> Snapshot {
+        fn told<Q: Quantity>(value: f64) -> Reading<Q> {
+            Reading::measured(Q::from_f32(value as f32), Millis::new(20))
+        }
+        fn flag(value: bool) -> Reading<bool> {
+            Reading::measured(value, Millis::new(20))
+        }
+        let sensors = self.plant.sensors();
+        let gpu = |gpu: &Option<eisbach_sim::plant::GpuSensors>| {
+            let Some(gpu) = gpu else { return GpuInput { health: GpuHealth::Lost, ..GpuInput::default() } };
+            let temperature: Reading<Celsius> = told(gpu.core_celsius);
+            GpuInput {
+                health: GpuHealth::Ok,
+                temperature,
+                margin: temperature.map(|temperature| Celsius::new(89.0) - temperature),
+                power: told(gpu.power_watts),
+                limits: GpuLimits {
+                    power_min: Some(Watts::new(200.0)),
+                    power_default: Some(Watts::new(700.0)),
+                    clock_min: Some(Megahertz::new(345.0)),
+                    clock_max: Some(Megahertz::new(1980.0)),
+                },
+                held_cap: None,
+                held_clock: None,
+            }
+        };
+        Snapshot {
+            gpus: sensors.gpus.iter().map(gpu).collect(),
+            gpus_expected: 8,
+            pump: PumpInput {
+                running: flag(sensors.pump.running),
+                alarm: flag(sensors.pump.alarm),
+                remote: flag(true),
+                speed: told(sensors.pump.speed * 100.0),
+                head: told(sensors.pump.head_kpa),
+            },
+            valve: ValveInput {
+                position: told(sensors.valve.position * 100.0),
+                fault: flag(sensors.valve.fault),
+            },
+            meter: MeterInput {
+                flow: told(sensors.meter.flow_lpm),
+                supply: told(sensors.meter.supply_celsius),
+                return_: told(sensors.meter.return_celsius),
+            },
+            room: RoomInput { dew_point: told(sensors.room.dew_point_celsius) },
+            leak: LeakInput { detected: flag(sensors.leak.detected), fault: flag(sensors.leak.fault) },
+            reset: false,
+        }
+    }
+}

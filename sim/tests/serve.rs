@@ -1,0 +1,127 @@
+//! `eisbach-sim serve` from outside: what it prints, what its control socket answers, how it ends.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+const SIM: &str = env!("CARGO_BIN_EXE_eisbach-sim");
+
+struct Serve {
+    process: Child,
+    doors: Value,
+    _folder: tempfile::TempDir,
+}
+
+impl Serve {
+    fn start(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(SIM);
+        command
+            .args(["serve", "--json", "--workload", "constant:0.5", "--dir"])
+            .arg(folder.path())
+            .args(more);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, doors: serde_json::from_str(&line).unwrap(), _folder: folder }
+    }
+
+    fn control(&self) -> Control {
+        let stream = UnixStream::connect(self.doors["control"].as_str().unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Control { write: stream.try_clone().unwrap(), read: BufReader::new(stream) }
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _over_already = self.process.kill();
+        let _buried = self.process.wait();
+    }
+}
+
+struct Control {
+    read: BufReader<UnixStream>,
+    write: UnixStream,
+}
+
+impl Control {
+    fn ask(&mut self, line: &str) -> String {
+        writeln!(self.write, "{line}").unwrap();
+        let mut answer = String::new();
+        self.read.read_line(&mut answer).unwrap();
+        answer.trim().to_owned()
+    }
+
+    fn truth(&mut self) -> Value {
+        serde_json::from_str(&self.ask("truth")).unwrap()
+    }
+}
+
+#[test]
+fn everything_that_is_printed_can_be_connected_to() {
+    let serve = Serve::start(&["--with-broker"]);
+    for door in ["pump", "valve", "meter", "room", "leak", "broker"] {
+        TcpStream::connect(serve.doors[door].as_str().unwrap()).unwrap();
+    }
+    for file in ["nvml_library", "nvml_state", "control"] {
+        assert!(Path::new(serve.doors[file].as_str().unwrap()).exists(), "{file}");
+    }
+}
+
+#[test]
+fn the_control_socket_steers_the_world_and_tells_the_truth() {
+    let serve = Serve::start(&[]);
+    let mut control = serve.control();
+    assert_eq!(control.ask("flow-loss"), "ok");
+    let truth = control.truth();
+    assert_eq!(truth["faults"][0]["name"], "flow-loss");
+    assert!(truth["gpus"][7]["core_celsius"].as_f64().unwrap() > 20.0);
+    assert!((truth["requests"][0]["limit_watts"].as_f64().unwrap() - 700.0).abs() < 1e-9);
+    assert_eq!(truth["requests"][0]["limit_written_ms"], Value::Null);
+    assert_eq!(truth["devices"]["pump"]["writes"], 0);
+
+    let before = truth["node_loop"]["flow_lpm"].as_f64().unwrap();
+    let fallen = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        control.truth()["node_loop"]["flow_lpm"].as_f64().unwrap() < before / 2.0
+    });
+    assert!(fallen, "without a coupling the flow is gone soon");
+}
+
+#[test]
+fn what_cannot_happen_is_answered_with_an_error_line() {
+    let serve = Serve::start(&[]);
+    let mut control = serve.control();
+    assert!(control.ask("pump-trap").starts_with("error: \"pump-trap\" is no event"));
+    assert!(control.ask("gpu-lost-8").contains("no GPU 8"));
+    assert!(control.ask("broker-cut").contains("--with-broker"));
+    assert!(control.ask("kill-agent").contains("no agent"));
+    assert_eq!(control.ask("pump-trip"), "ok", "and it goes on");
+}
+
+#[test]
+fn a_duration_ends_it_and_a_script_runs_before() {
+    let mut serve = Serve::start(&["--duration", "1s", "--script", "200ms gpu-lost-2"]);
+    let mut control = serve.control();
+    let mut lost = false;
+    while !lost && serve.process.try_wait().unwrap().is_none() {
+        lost = control.truth()["gpus"][2]["present"] == false;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(lost, "GPU 2 was lost before the end");
+    assert!(serve.process.wait().unwrap().success());
+    assert!(!Path::new(serve.doors["control"].as_str().unwrap()).exists(), "it cleaned up");
+}
+
+#[test]
+fn a_wrong_script_is_refused_before_anything_starts() {
+    let output = Command::new(SIM).args(["serve", "--script", "5s pump-trap"]).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("pump-trip"));
+}
