@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use eisbach_control::{Decision, Rung, StateName};
 use eisbach_protocol::alarm::{self, ALARMS, Priority};
+use eisbach_protocol::units::{Kelvin, Megahertz, Percent, Watts};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -78,9 +79,9 @@ impl Episodes {
                 to = decision.state.as_str(),
                 leader = decision.leader.as_str(),
                 reason = decision.reason.as_str(),
-                margin_kelvin = decision.hottest_margin.map(|margin| margin.get()),
-                pump_percent = decision.pump.value.map(|speed| speed.get()),
-                valve_percent = decision.valve.value.map(|position| position.get()),
+                margin_kelvin = decision.hottest_margin.map(Kelvin::get),
+                pump_percent = decision.pump.value.map(Percent::get),
+                valve_percent = decision.valve.value.map(Percent::get),
                 "control state changed"
             );
             self.state = decision.state;
@@ -93,8 +94,8 @@ impl Episodes {
                     rung = gpu.rung.number(),
                     leader = gpu.leader.as_str(),
                     reason = gpu.reason.as_str(),
-                    cap_watts = gpu.power_cap.map(|cap| cap.get()),
-                    clock_mhz = gpu.clock_max.map(|clock| clock.get()),
+                    cap_watts = gpu.power_cap.map(Watts::get),
+                    clock_mhz = gpu.clock_max.map(Megahertz::get),
                     "throttling rung changed"
                 );
                 *before = gpu.rung;

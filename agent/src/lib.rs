@@ -16,6 +16,7 @@ pub mod config;
 pub mod cycle;
 pub mod episodes;
 pub mod facility;
+pub mod forgive;
 pub mod gpu;
 pub mod latch;
 pub mod links;

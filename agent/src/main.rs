@@ -63,6 +63,10 @@ enum Command {
         /// Why, for the log.
         #[arg(long, default_value = "by hand")]
         reason: String,
+        /// After a failure that the service manager answers with a restart: leaves the devices alone if it is the first
+        /// within a minute, so that the restart takes over without a bump.
+        #[arg(long)]
+        forgive_one: bool,
     },
 }
 
@@ -76,9 +80,9 @@ fn main() -> ExitCode {
             logging::start();
             run::gpu_process(&config)
         }
-        Command::Failsafe { config, reason } => {
+        Command::Failsafe { config, reason, forgive_one } => {
             logging::start();
-            run::failsafe(&config, &reason)
+            run::failsafe(&config, &reason, forgive_one)
         }
         Command::Reset { config } => {
             logging::start();
@@ -111,11 +115,15 @@ fn check(path: &std::path::Path) -> ExitCode {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
 fn show_status(path: &std::path::Path, socket: Option<PathBuf>, json: bool) -> ExitCode {
-    let fetched = socket
-        .map_or_else(|| config::load(path).map(|config| config.status_socket), Ok)
-        .map_err(|error| error.to_string())
-        .and_then(|socket| status::fetch(&socket).map_err(|error| error.to_string()));
-    match fetched {
+    // A typo in the file must not hide a running agent: then it is where it usually is.
+    let socket = socket.unwrap_or_else(|| match config::load(path) {
+        Ok(config) => config.status_socket,
+        Err(error) => {
+            eprintln!("{error}");
+            PathBuf::from(config::STATUS_SOCKET)
+        }
+    });
+    match status::fetch(&socket) {
         Ok(document) => {
             if json {
                 println!("{document}");
@@ -124,8 +132,8 @@ fn show_status(path: &std::path::Path, socket: Option<PathBuf>, json: bool) -> E
             }
             ExitCode::SUCCESS
         }
-        Err(message) => {
-            eprintln!("{message}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

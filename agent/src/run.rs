@@ -23,6 +23,7 @@ use crate::config::salvage::Actuator;
 use crate::config::{self, Config, DeviceRole, FailsafeConfig, last_good};
 use crate::cycle::{self, Orders};
 use crate::episodes::Teller;
+use crate::forgive;
 use crate::gpu::server::{self, ServerSettings, StopFlag};
 use crate::latch::{self, Latch};
 use crate::links::{self, Links};
@@ -31,7 +32,7 @@ use crate::modbus::device::DeviceSettings;
 use crate::modbus::failsafe::{SafeWrite, drive_safe};
 use crate::report::Report;
 use crate::service::Manager;
-use crate::start_config::{self, Start};
+use crate::start_config::{self, Keep, Start};
 use crate::status;
 
 /// Threads besides the one that runs the cycle.
@@ -48,7 +49,7 @@ pub fn agent(path: &Path) -> ExitCode {
     let Some(runtime) = runtime() else { return ExitCode::FAILURE };
     runtime.block_on(async {
         loop {
-            match start_config::choose(path, true) {
+            match start_config::choose(path, Keep::Agent) {
                 Start::Use { config, refused } => return controlled(path, *config, refused, clock).await,
                 Start::Salvage { actuators, state } => {
                     if wait_for_mend(&actuators, &state).await {
@@ -161,11 +162,20 @@ async fn wait_for_mend(actuators: &[Actuator], state: &Path) -> bool {
     else {
         return true;
     };
-    tokio::select! {
-        _ = terminate.recv() => true,
-        _ = interrupt.recv() => true,
-        _ = hangup.recv() => false,
-        () = tokio::time::sleep(SAFE_AGAIN) => false,
+    // The service is doing all it can: it is ready, and alive.
+    let mut manager = Manager::default();
+    manager.ready();
+    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    let again = tokio::time::sleep(SAFE_AGAIN);
+    tokio::pin!(again);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return true,
+            _ = interrupt.recv() => return true,
+            _ = hangup.recv() => return false,
+            () = &mut again => return false,
+            _ = beat.tick() => manager.alive(),
+        }
     }
 }
 
@@ -177,7 +187,8 @@ fn listen(kind: SignalKind) -> Option<Signal> {
 #[must_use]
 pub fn gpu_process(path: &Path) -> ExitCode {
     let clock = Clock::start();
-    let config = match start_config::choose(path, false) {
+    // Its own copy, in its own state directory: the agent's is closed to it.
+    let config = match start_config::choose(path, Keep::Gpu) {
         Start::Use { config, .. } => config.gpu,
         // The places and periods of this process have defaults that work.
         Start::Salvage { .. } => config::GpuConfig::default(),
@@ -203,7 +214,8 @@ pub fn gpu_process(path: &Path) -> ExitCode {
         }
         raise.raise();
     });
-    let code = match server::run(settings, clock, &stop, || Manager::default().ready()) {
+    let mut manager = Manager::default();
+    let code = match server::run(settings, clock, &stop, || Manager::default().ready(), || manager.alive()) {
         Ok(()) => 0,
         Err(error) => {
             error!("{error}");
@@ -217,9 +229,13 @@ pub fn gpu_process(path: &Path) -> ExitCode {
 
 /// `eisbach-agent failsafe`.
 #[must_use]
-pub fn failsafe(path: &Path, reason: &str) -> ExitCode {
+pub fn failsafe(path: &Path, reason: &str, forgive_one: bool) -> ExitCode {
     let Some(runtime) = runtime() else { return ExitCode::FAILURE };
-    let state = match start_config::choose(path, false) {
+    if forgive_one && forgive::is_first_failure(reason) {
+        info!(reason, "FAILSAFE: first failure within a minute, the devices are left to the restart");
+        return ExitCode::SUCCESS;
+    }
+    let state = match start_config::choose(path, Keep::Nothing) {
         Start::Use { config, .. } => safe_state(&config, leak(&config.state)),
         Start::Salvage { actuators, state } => salvaged(&actuators, leak(&state)),
     };
@@ -233,7 +249,7 @@ pub fn failsafe(path: &Path, reason: &str) -> ExitCode {
 /// `eisbach-agent reset`: confirms that a leak is mended.
 #[must_use]
 pub fn reset(path: &Path) -> ExitCode {
-    let state = match start_config::choose(path, false) {
+    let state = match start_config::choose(path, Keep::Nothing) {
         Start::Use { config, .. } => config.state,
         Start::Salvage { state, .. } => state,
     };
@@ -316,8 +332,9 @@ fn safe_writes(role: DeviceRole, safe: FailsafeConfig, leak: Leak) -> Vec<SafeWr
             vec![write(Control::PumpSpeed, safe.pump_percent), write(Control::PumpRun, 1.0)]
         }
         (DeviceRole::Pump, Leak::Latched) => vec![write(Control::PumpRun, 0.0)],
-        (DeviceRole::Pump, Leak::Unknown) => Vec::new(),
         (DeviceRole::Valve, _) => vec![write(Control::ValvePosition, safe.valve_percent)],
-        (DeviceRole::Meter | DeviceRole::Room | DeviceRole::Leak, _) => Vec::new(),
+        (DeviceRole::Pump, Leak::Unknown) | (DeviceRole::Meter | DeviceRole::Room | DeviceRole::Leak, _) => {
+            Vec::new()
+        }
     }
 }

@@ -62,7 +62,10 @@ impl Manager {
 
     /// The GPU process has been round its workers.
     pub fn alive(&mut self) {
-        self.notify(&[NotifyState::Watchdog]);
+        self.cycles = self.cycles.saturating_add(1);
+        if self.cycles.is_multiple_of(10) || self.cycles == 1 {
+            self.notify(&[NotifyState::Watchdog]);
+        }
     }
 
     fn notify(&mut self, states: &[NotifyState<'_>]) {

@@ -32,13 +32,31 @@ pub enum Start {
     },
 }
 
-/// Chooses, and says what it chose. Only the agent itself keeps a copy of what is good.
+/// Whose copy of a good configuration is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The agent's, in its state directory.
+    Agent,
+    /// The GPU process's, in its own.
+    Gpu,
+    /// None: a command that only looks.
+    Nothing,
+}
+
+/// Chooses, and says what it chose.
 #[must_use]
-pub fn choose(path: &Path, keep_copy: bool) -> Start {
+pub fn choose(path: &Path, keep: Keep) -> Start {
     let refusal = match config::load(path) {
         Ok(config) => {
-            if keep_copy && let Err(error) = last_good::keep(path, &config.state) {
-                warn!(%error, state = %config.state.display(), "no copy of the good configuration could be kept");
+            let folder = match keep {
+                Keep::Agent => Some(&config.state),
+                Keep::Gpu => Some(&config.gpu.state),
+                Keep::Nothing => None,
+            };
+            if let Some(folder) = folder
+                && let Err(error) = last_good::keep(path, folder)
+            {
+                warn!(%error, folder = %folder.display(), "no copy of the good configuration could be kept");
             }
             return Start::Use { config: Box::new(config), refused: false };
         }

@@ -26,6 +26,8 @@ const LONGEST_STEP_S: f32 = 2.0;
 const RESET_EVERY: Millis = Millis::from_secs(10);
 const RESET_PULSE: Millis = Millis::from_secs(1);
 const MOST_RESETS: u8 = 6;
+/// A pump that is asked for is given this long to obey the bus.
+const TAKE_REMOTE: Millis = Millis::from_secs(3);
 /// The pump may be off its set-point by so many points, and for so long: drives ramp.
 const PUMP_OFF: (f32, Millis) = (10.0, Millis::from_secs(12));
 /// The valve may be off its set-point by so many points, and for so long: strokes take minutes.
@@ -43,6 +45,7 @@ pub struct Controller {
     last_loop: Option<Millis>,
     meter_seen: Option<Millis>,
     pump_off_since: Option<Millis>,
+    local_since: Option<Millis>,
     valve_off_since: Option<Millis>,
     resets: Resets,
     estimator: Estimator,
@@ -83,6 +86,7 @@ impl Controller {
             last_loop: None,
             meter_seen: None,
             pump_off_since: None,
+            local_since: None,
             valve_off_since: None,
             resets: Resets::default(),
             estimator: Estimator::default(),
@@ -197,6 +201,7 @@ impl Controller {
             value.zip(wanted).is_some_and(|(value, wanted)| (value - wanted).get().abs() > band)
         };
         let remote = snapshot.pump.remote.usable() != Some(false);
+        self.local_since = (!remote).then(|| self.local_since.unwrap_or(now));
         let pump = remote && off(snapshot.pump.speed.usable(), self.held.0.value, PUMP_OFF.0);
         self.pump_off_since = pump.then(|| self.pump_off_since.unwrap_or(now));
         let valve = off(snapshot.valve.position.usable(), self.held.1.value, VALVE_OFF.0);
@@ -380,7 +385,8 @@ impl Controller {
         set.raise_if(!no_link && (missing || unwell), Alarm::GpuUnavailable);
         set.raise_if(snapshot.pump.speed.usable().is_none(), Alarm::PumpSilent);
         set.raise_if(snapshot.pump.alarm.usable() == Some(true), Alarm::PumpFault);
-        set.raise_if(snapshot.pump.remote.usable() == Some(false), Alarm::PumpLocal);
+        let local = self.local_since.is_some_and(|since| now.since(since) > TAKE_REMOTE);
+        set.raise_if(local, Alarm::PumpLocal);
         set.raise_if(is_silent(&snapshot.valve.position), Alarm::ValveSilent);
         set.raise_if(snapshot.valve.fault.usable() == Some(true), Alarm::ValveFault);
         let no_meter = snapshot.meter.flow.usable().is_none() || snapshot.meter.supply.usable().is_none();

@@ -20,6 +20,7 @@ use std::path::Path;
 
 pub use checked::{Config, DeviceConfig, DeviceRole, FacilityConfig, FailsafeConfig, GpuConfig};
 pub use error::ConfigError;
+pub use raw::STATUS_SOCKET;
 
 /// Reads and checks the file.
 ///

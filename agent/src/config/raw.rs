@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
+/// Where the agent answers `status` unless told otherwise.
+pub const STATUS_SOCKET: &str = "/run/eisbach-agent/status.sock";
+
 /// Longest configuration that is read: far above any real one, far below what hurts.
 const LONGEST: usize = 256 * 1024;
 
@@ -94,11 +97,7 @@ pub(super) struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self {
-            state: "/var/lib/eisbach-agent".into(),
-            status_socket: "/run/eisbach-agent/status.sock".into(),
-            profiles: None,
-        }
+        Self { state: "/var/lib/eisbach-agent".into(), status_socket: STATUS_SOCKET.into(), profiles: None }
     }
 }
 

@@ -180,7 +180,11 @@ mod tests {
 
     #[test]
     fn a_word_command_is_always_the_whole_word() {
-        let run = Command { control: Control::PumpRun, form: CommandForm::Word { on: 3, off: 1 }, ..speed() };
+        let run = Command {
+            control: Control::PumpRun,
+            form: CommandForm::Word { on: 3, off: 1, reset: None },
+            ..speed()
+        };
         let mut gate = Gate::default();
         let wish = |value| Some(Wish { value, at: Millis::ZERO });
         assert_eq!(gate.judge(&run, wish(1.0), Millis::ZERO), write(1.0, 3));

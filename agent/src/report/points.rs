@@ -107,7 +107,7 @@ impl Sources<'_> {
         ObjectReport { name, owner, online, points }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one line a point, in catalogue order")]
+    // One line a point, in catalogue order.
     fn value(&self, id: PointId, gpu: Option<&Gpu<'_>>) -> Reading<PointValue> {
         use DeviceRole as Role;
         let decision = self.decision;

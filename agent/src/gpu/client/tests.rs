@@ -119,18 +119,20 @@ async fn a_hung_gpu_grows_old_in_the_view_and_the_others_stay_fresh() {
 }
 
 #[tokio::test]
-async fn a_new_gpu_process_is_found_and_told_the_latest_request_again() {
-    let mut bench = Bench::start(1);
+async fn a_new_gpu_process_is_found_and_told_the_latest_requests_again() {
+    let mut bench = Bench::start(2);
     let agent = Agent::start(bench.socket(), 3000);
     agent.link.throttle(cap(0, 300.0));
-    agent.until("applied", |view| answered(view, 0, Verdict::Applied)).await;
+    agent.link.throttle(cap(1, 300.0));
+    agent.until("applied", |view| (0..2).all(|gpu| answered(view, gpu, Verdict::Applied))).await;
     assert!(matches!(bench.stop(), Some(Ok(()))));
     agent.until("down", |view| view.link == LinkState::Down).await;
     agent.link.throttle(cap(0, 260.0));
     agent.link.throttle(cap(0, 250.0));
     bench.restart();
-    agent.until("applied again", |view| answered(view, 0, Verdict::Applied)).await;
-    assert_eq!(bench.limit_watts(0), 250);
+    agent.until("the new one for 0", |view| answered(view, 0, Verdict::Applied)).await;
+    agent.until("the old one for 1", |view| answered(view, 1, Verdict::Applied)).await;
+    assert_eq!((bench.limit_watts(0), bench.limit_watts(1)), (250, 300));
     let counters = agent.link.counters();
     assert_eq!((counters.connections, counters.requests_replaced), (2, 1));
     agent.stop().await;

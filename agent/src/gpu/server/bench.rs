@@ -49,7 +49,7 @@ impl Bench {
         let flag = stop.clone();
         let (ready, when_ready) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            serve(settings, Clock::start(), &flag, node, || ready.send(()).unwrap())
+            serve(settings, Clock::start(), &flag, node, (|| ready.send(()).unwrap(), || {}))
         });
         when_ready.recv().unwrap();
         self.server = Some((stop, thread));

@@ -20,14 +20,12 @@ use crate::gpu::lock;
 
 /// Finds the driver. May block for ever.
 pub(super) trait Load: Send + 'static {
-    /// Loads and initialises the driver's library.
-    fn load(&self, watch: &CallWatch) -> Result<Arc<dyn Driver>, DriverError>;
+    /// Loads and initialises the driver's library, and asks how many GPUs it lists.
+    fn load(&self, watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError>;
 }
 
 /// The driver as a whole.
 pub(super) trait Driver: Send + Sync {
-    /// How many GPUs it lists.
-    fn count(&self, watch: &CallWatch) -> Result<u32, DriverError>;
     /// A fresh handle of one GPU.
     fn open(&self, index: u8, watch: Arc<CallWatch>) -> Result<Box<dyn Gpu>, DriverError>;
 }

@@ -173,20 +173,16 @@ impl Gpu for Handle {
 pub(super) struct FakeNode(pub(super) Vec<FakeGpu>);
 
 impl Load for FakeNode {
-    fn load(&self, _watch: &CallWatch) -> Result<Arc<dyn Driver>, DriverError> {
+    fn load(&self, _watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError> {
         if self.0.is_empty() {
             let fault = Fault::Absent("not in this test".to_owned());
             return Err(DriverError { call: "load", fault });
         }
-        Ok(Arc::new(self.clone()))
+        Ok((Arc::new(self.clone()), u32::try_from(self.0.len()).unwrap()))
     }
 }
 
 impl Driver for FakeNode {
-    fn count(&self, _watch: &CallWatch) -> Result<u32, DriverError> {
-        Ok(u32::try_from(self.0.len()).unwrap())
-    }
-
     fn open(&self, index: u8, watch: Arc<CallWatch>) -> Result<Box<dyn Gpu>, DriverError> {
         let handle = Handle { gpu: self.0[usize::from(index)].clone(), watch };
         handle.call("open", |_| Ok(()))?;

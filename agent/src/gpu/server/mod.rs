@@ -151,7 +151,8 @@ impl StopFlag {
     }
 }
 
-/// Serves the GPUs of this node until `stop` is raised. Calls `ready` once, when clients may connect.
+/// Serves the GPUs of this node until `stop` is raised. Calls `ready` once, when clients may connect, and `alive` each
+/// time the supervisor has been round all workers: a hung worker does not stop that, a hung supervisor does.
 ///
 /// Returns within some 100 ms even when GPUs hang, and within `call_deadline_ms` when limits are given back.
 /// Threads stuck in the driver live on: end the process without joining them.
@@ -163,9 +164,10 @@ pub fn run(
     clock: Clock,
     stop: &StopFlag,
     ready: impl FnOnce(),
+    alive: impl FnMut(),
 ) -> Result<(), ServerError> {
     let loader = NvmlLoader::new(settings.library.clone());
-    serve(settings, clock, stop, loader, ready)
+    serve(settings, clock, stop, loader, (ready, alive))
 }
 
 /// [`run`], on any driver.
@@ -174,7 +176,7 @@ fn serve(
     clock: Clock,
     stop: &StopFlag,
     loader: impl Load,
-    ready: impl FnOnce(),
+    (ready, alive): (impl FnOnce(), impl FnMut()),
 ) -> Result<(), ServerError> {
     let listener = Listener::bind(&settings.socket, settings.allowed_uid)
         .map_err(|source| ServerError::Listen { path: settings.socket, source })?;
@@ -196,5 +198,5 @@ fn serve(
         .start_loading(loader, stop)
         .map_err(|source| ServerError::Thread { name: "driver", source })?;
     ready();
-    supervisor.run(stop)
+    supervisor.run(stop, alive)
 }

@@ -42,17 +42,18 @@ impl NvmlLoader {
 }
 
 impl Load for NvmlLoader {
-    fn load(&self, watch: &CallWatch) -> Result<Arc<dyn Driver>, DriverError> {
+    fn load(&self, watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError> {
         let mut builder = Nvml::builder();
         if let Some(library) = &self.library {
             builder.lib_path(library.as_os_str());
         }
         let nvml = call(watch, "nvmlInit_v2", || builder.init())?;
+        let gpus = call(watch, "nvmlDeviceGetCount_v2", || nvml.device_count())?;
         if has_capability(CAP_SYS_ADMIN) == Some(false) {
             tracing::warn!("no CAP_SYS_ADMIN: the NVIDIA driver will refuse to set limits");
         }
-        // Never unloaded: a worker may be inside it for ever.
-        Ok(Arc::new(NvmlDriver { nvml: Box::leak(Box::new(nvml)) }))
+        // Never unloaded from here on: a worker may be inside it for ever.
+        Ok((Arc::new(NvmlDriver { nvml: Box::leak(Box::new(nvml)) }), gpus))
     }
 }
 
@@ -61,10 +62,6 @@ struct NvmlDriver {
 }
 
 impl Driver for NvmlDriver {
-    fn count(&self, watch: &CallWatch) -> Result<u32, DriverError> {
-        call(watch, "nvmlDeviceGetCount_v2", || self.nvml.device_count())
-    }
-
     fn open(&self, index: u8, watch: Arc<CallWatch>) -> Result<Box<dyn Gpu>, DriverError> {
         let device =
             call(&watch, "nvmlDeviceGetHandleByIndex_v2", || self.nvml.device_by_index(index.into()))?;

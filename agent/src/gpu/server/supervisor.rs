@@ -93,10 +93,7 @@ impl Supervisor {
         let stop = stop.clone();
         std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
             loop {
-                let found = loader.load(&watch).and_then(|driver| {
-                    let gpus = driver.count(&watch)?;
-                    Ok(Event::Loaded { driver, gpus })
-                });
+                let found = loader.load(&watch).map(|(driver, gpus)| Event::Loaded { driver, gpus });
                 let done = found.is_ok();
                 let heard = events.send(found.unwrap_or_else(Event::NoDriver));
                 if done || heard.is_err() || stop.wait(RELOAD) {
@@ -108,7 +105,7 @@ impl Supervisor {
     }
 
     /// Serves until `stop` is raised.
-    pub(super) fn run(mut self, stop: &StopFlag) -> Result<(), ServerError> {
+    pub(super) fn run(mut self, stop: &StopFlag, mut alive: impl FnMut()) -> Result<(), ServerError> {
         while !stop.is_raised() {
             if let Ok(event) = self.queue.recv_timeout(TICK) {
                 self.handle(event)?;
@@ -117,6 +114,7 @@ impl Supervisor {
             if now >= self.next_tick {
                 self.next_tick = now + millis(TICK);
                 self.tick(now);
+                alive();
             }
         }
         self.leave();
