@@ -1,0 +1,50 @@
+//! The binaries under test, built once by the cargo that builds the tests.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A program of the workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// `eisbach-agent`.
+    Agent,
+    /// `eisbach-sim`.
+    Sim,
+}
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Path of a built binary of the same profile as the test.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn binary(binary: Binary) -> PathBuf {
+    let folder = FOLDER.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test knows its own path");
+        let folder =
+            test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps/test").to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "-p",
+            "eisbach-agent",
+            "-p",
+            "eisbach-sim",
+            "-p",
+            "eisbach-nvml-sim",
+        ]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        build.arg("--target-dir").arg(folder.parent().expect("target/<profile>"));
+        let status = build.status().expect("cargo can be started");
+        assert!(status.success(), "the binaries under test do not build");
+        folder
+    });
+    folder.join(match binary {
+        Binary::Agent => "eisbach-agent",
+        Binary::Sim => "eisbach-sim",
+    })
+}

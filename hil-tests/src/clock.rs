@@ -1,0 +1,19 @@
+//! The only file of the rig that reads a clock.
+
+use std::time::{Duration, Instant};
+
+/// A deadline that has not passed yet, or has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+    pub(crate) fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+    pub(crate) fn has_passed(self) -> bool {
+        Instant::now() >= self.0
+    }
+}

@@ -1,0 +1,135 @@
+//! Every bad configuration gets one clear line that names file, place, value and mend, and exit code 1.
+
+use std::process::Command;
+
+use eisbach_hil_tests::{Binary, binary};
+
+/// A good configuration, to be spoilt.
+const GOOD: &str = r#"
+[node]
+name = "node-0001"
+gpus = 8
+
+[gpu]
+socket = "/run/eisbach-gpu/gpu.sock"
+sample_ms = 200
+
+[pump]
+address = "10.0.0.11:502"
+unit = 1
+
+[valve]
+address = "10.0.0.12:502"
+
+[meter]
+address = "10.0.0.13:502"
+
+[facility]
+broker = "10.0.0.2:1883"
+group = "tucherpark"
+
+[failsafe]
+pump_percent = 100.0
+
+[control]
+supply_target = 35.0
+"#;
+
+/// What to replace, by what, and what the one line must contain.
+const BAD: &[(&str, &str, &[&str])] = &[
+    // Shape
+    ("[node]", "[node", &[":2:", "[node"]),
+    ("name = \"node-0001\"", "name = node-0001", &[":3:", "node-0001"]),
+    ("name = \"node-0001\"", "nmae = \"node-0001\"", &[":3:", "unknown field `nmae`", "expected", "`name`"]),
+    ("name = \"node-0001\"\n", "", &["missing field `name`"]),
+    ("gpus = 8", "gpus = 8\ngpus = 4", &[":5:", "duplicate key"]),
+    ("gpus = 8", "gpus = \"eight\"", &[":4:", "invalid type", "\"eight\""]),
+    ("gpus = 8", "gpus = -1", &[":4:", "-1"]),
+    ("gpus = 8", "gpus = 1000", &[":4:", "1000"]),
+    ("[pump]", "[pumps]", &["unknown field `pumps`", "`pump`"]),
+    ("[pump]\naddress = \"10.0.0.11:502\"\nunit = 1\n", "", &["missing field `pump`"]),
+    ("address = \"10.0.0.11:502\"\nunit = 1", "unit = 1", &["missing field `address`"]),
+    ("address = \"10.0.0.11:502\"", "adress = \"10.0.0.11:502\"", &["unknown field `adress`", "`address`"]),
+    ("unit = 1", "unit = 300", &["300", "u8"]),
+    ("unit = 1", "unit = 1.5", &["1.5"]),
+    ("[meter]\naddress = \"10.0.0.13:502\"", "", &["missing field `meter`"]),
+    ("broker = \"10.0.0.2:1883\"\n", "", &["missing field `broker`"]),
+    ("supply_target = 35.0", "suply_target = 35.0", &["unknown field `suply_target`"]),
+    ("supply_target = 35.0", "supply_target = \"warm\"", &["invalid type", "\"warm\""]),
+    ("[failsafe]", "failsafe = 1\n[other]", &["failsafe = 1"]),
+    // Meaning
+    ("\"node-0001\"", "\"\"", &["node.name", "\"\"", "letters, digits"]),
+    ("\"node-0001\"", "\"node 1\"", &["node.name", "\"node 1\"", "letters, digits"]),
+    ("\"node-0001\"", "\"spBv1.0/x\"", &["node.name", "letters, digits"]),
+    ("gpus = 8", "gpus = 17", &["node.gpus = 17", "between 0 and 16"]),
+    ("\"10.0.0.11:502\"", "\"10.0.0.11\"", &["pump.address", "\"10.0.0.11\"", "host:port"]),
+    ("\"10.0.0.11:502\"", "\"10.0.0.11:99999\"", &["pump.address", "host:port"]),
+    ("\"10.0.0.12:502\"", "\":502\"", &["valve.address", "host:port"]),
+    ("unit = 1", "unit = 0", &["pump.unit = 0", "between 1 and 255"]),
+    ("unit = 1", "unit = 1\npoll_ms = 1", &["pump.poll_ms = 1", "between 20 and 500"]),
+    ("unit = 1", "unit = 1\nstale_ms = 100", &["pump.stale_ms = 100", "between 200"]),
+    ("unit = 1", "unit = 1\nprofile = \"grundfoss\"", &["pump.profile", "grundfoss"]),
+    (
+        "unit = 1",
+        "unit = 1\nprofile = \"calec-st\"",
+        &["pump.profile", "calec-st", "choose a profile for a pump"],
+    ),
+    (
+        "\"10.0.0.13:502\"",
+        "\"10.0.0.13:502\"\nprofile = \"leak-relay\"",
+        &["meter.profile", "choose a profile for a meter"],
+    ),
+    ("\"10.0.0.2:1883\"", "\"mqtt://10.0.0.2\"", &["facility.broker", "host:port"]),
+    ("\"tucherpark\"", "\"tucher/park\"", &["facility.group", "letters, digits"]),
+    ("sample_ms = 200", "sample_ms = 5", &["gpu.sample_ms = 5", "between 100 and 500"]),
+    ("\"/run/eisbach-gpu/gpu.sock\"", "\"gpu.sock\"", &["gpu.socket", "absolute path"]),
+    ("pump_percent = 100.0", "pump_percent = 0.0", &["failsafe.pump_percent = 0", "between 30 and 100"]),
+    ("pump_percent = 100.0", "pump_percent = nan", &["failsafe.pump_percent = NaN", "between 30 and 100"]),
+    ("supply_target = 35.0", "supply_target = 90.0", &["control.supply_target", "between 15 and 50"]),
+    ("supply_target = 35.0", "supply_target = nan", &["control.supply_target"]),
+    ("supply_target = 35.0", "cap_margin = 1.0", &["control.cap_margin", "above deep_margin"]),
+];
+
+fn check(text: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    std::fs::write(&path, text).unwrap();
+    let output =
+        Command::new(binary(Binary::Agent)).arg("check").arg("--config").arg(&path).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_good_configuration_is_good() {
+    assert_eq!(check(GOOD), (true, String::new()));
+}
+
+#[test]
+fn i14_every_bad_configuration_gets_one_clear_line() {
+    assert!(BAD.len() >= 30);
+    let mut wrong = Vec::new();
+    for (good, bad, expected) in BAD {
+        assert!(GOOD.contains(good), "the table spoils something that is not there: {good}");
+        let (accepted, message) = check(&GOOD.replacen(good, bad, 1));
+        let one_line = message.trim_end().lines().count() == 1 && message.contains("agent.toml");
+        if accepted || !one_line || !expected.iter().all(|part| message.contains(part)) {
+            wrong.push(format!("{good:?} -> {bad:?}: wanted {expected:?}, got {message:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_missing_file_is_one_clear_line_too() {
+    let output = Command::new(binary(Binary::Agent))
+        .args(["check", "--config", "/nonexistent/agent.toml"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success()
+            && message.contains("/nonexistent/agent.toml")
+            && message.lines().count() == 1,
+        "{message}"
+    );
+}

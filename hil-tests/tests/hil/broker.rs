@@ -1,0 +1,200 @@
+//! The facility's side, on a real mosquitto.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use eisbach_hil_tests::{Mosquitto, Observer, Rig, RigOptions, Seen, until};
+use eisbach_protocol::catalogue::{Kind, POINTS};
+use eisbach_protocol::sparkplug::{BD_SEQ, Metric, Payload, REBIRTH, Value};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const NODE_COMMAND: &str = "spBv1.0/test/NCMD/node-0001";
+
+/// A node on a broker that somebody has been watching from before its birth.
+fn rig() -> (Rig, Mosquitto, Observer) {
+    let broker = Mosquitto::start();
+    let observer = Observer::start(broker.port());
+    let rig = Rig::start(&RigOptions { broker: Some(broker.port()), workload: "training", ..RigOptions::default() });
+    until("a birth", MINUTE, || observer.count("NBIRTH"), |births| *births > 0);
+    (rig, broker, observer)
+}
+
+fn rebirth() -> Vec<u8> {
+    Payload { timestamp_ms: Some(1), seq: None, metrics: vec![Metric::named(REBIRTH, Value::Boolean(true))] }
+        .encode()
+}
+
+/// The node's own messages since its last NBIRTH, that one first.
+fn since_birth(all: &[Seen]) -> Vec<Seen> {
+    let start = all.iter().rposition(|seen| seen.kind() == "NBIRTH").expect("there is a birth");
+    all[start..].iter().filter(|seen| !seen.kind().ends_with("CMD")).cloned().collect()
+}
+
+fn bd_seq(birth_or_death: &Seen) -> u8 {
+    let payload = birth_or_death.payload();
+    let metric = payload
+        .metrics
+        .iter()
+        .find(|metric| metric.name() == Some(BD_SEQ))
+        .expect("births and deaths carry bdSeq");
+    match metric.value(None) {
+        Ok(Some(Value::Int64(number))) => u8::try_from(number).unwrap(),
+        other => panic!("bdSeq is {other:?}"),
+    }
+}
+
+/// The same payloads, decoded by the Tahu project's own codec.
+fn foreign(messages: &[Seen]) -> Vec<serde_json::Value> {
+    let mut node = Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/foreign/decode.js"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut node = node.spawn().expect("node is installed");
+    let mut input = node.stdin.take().unwrap();
+    let hex: Vec<String> =
+        messages.iter().map(|seen| seen.payload.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    let writer = std::thread::spawn(move || hex.iter().for_each(|line| writeln!(input, "{line}").unwrap()));
+    let output = node.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success(), "the foreign decoder failed; run .ci/install");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn nbirth_comes_before_any_data_and_the_sequence_has_no_gap() {
+    let (_rig, _broker, observer) = rig();
+    observer.publish(NODE_COMMAND, rebirth(), false);
+    let before = observer.count("NBIRTH");
+    until("a rebirth", MINUTE, || observer.count("NBIRTH"), |births| *births > before);
+    until(
+        "the sequence has wrapped",
+        3 * MINUTE,
+        || since_birth(&observer.all()).len(),
+        |messages| *messages > 300,
+    );
+    let messages = since_birth(&observer.all());
+    assert_eq!(messages[0].kind(), "NBIRTH");
+    for (position, seen) in messages.iter().enumerate() {
+        assert!(!seen.retained, "{}", seen.topic);
+        assert_eq!(seen.payload().seq.map(usize::from), Some(position % 256), "{} at {position}", seen.topic);
+    }
+    let mut born = std::collections::BTreeSet::new();
+    for seen in &messages[1..] {
+        let device = seen.topic.split('/').nth(4).map(str::to_owned);
+        match (seen.kind(), device) {
+            ("DBIRTH", Some(device)) => assert!(born.insert(device)),
+            ("DDATA", Some(device)) => assert!(born.contains(&device), "data of {device} before its birth"),
+            ("NDATA", None) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(born.len(), 13, "eight GPUs and five devices: {born:?}");
+}
+
+#[test]
+fn a_foreign_decoder_reads_every_metric_with_name_type_unit_and_quality() {
+    let (rig, _broker, observer) = rig();
+    rig.event("silence-room");
+    until("a value turns bad", MINUTE, || observer.count("DDEATH"), |deaths| *deaths > 0);
+    let messages = since_birth(&observer.all());
+    let decoded = foreign(&messages);
+    assert_eq!(decoded.len(), messages.len());
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for (seen, theirs) in messages.iter().zip(&decoded) {
+        let ours = seen.payload();
+        let metrics = theirs["metrics"].as_array().map_or(&[][..], Vec::as_slice);
+        assert_eq!(metrics.len(), ours.metrics.len(), "{}", seen.topic);
+        if !seen.kind().ends_with("BIRTH") {
+            continue;
+        }
+        for (metric, ours) in metrics.iter().zip(&ours.metrics) {
+            let name = metric["name"].as_str().expect("a birth names its metrics");
+            assert_eq!(ours.name(), Some(name));
+            assert!(metric["type"].is_string() || metric["type"].is_number(), "{name}: {metric}");
+            let leaf = name.rsplit('/').next().unwrap();
+            if let Some(def) = POINTS.iter().find(|def| def.name == leaf && def.kind == Kind::Float) {
+                assert_eq!(metric["properties"]["engUnit"]["value"], def.unit, "{name}: {metric}");
+            }
+            if metric["value"].is_null() {
+                assert_eq!(
+                    metric["properties"]["Quality"]["value"], 0,
+                    "{name} is null and says so: {metric}"
+                );
+            }
+            *names.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    for def in &POINTS {
+        assert!(names.keys().any(|name| name.ends_with(def.name)), "{} is in no birth: {names:?}", def.name);
+    }
+}
+
+#[test]
+fn a_killed_agent_dies_by_its_will_and_is_born_again_with_the_next_bdseq() {
+    let (mut rig, _broker, observer) = rig();
+    let first = bd_seq(&since_birth(&observer.all())[0]);
+    rig.agent.kill();
+    until("the will", MINUTE, || observer.count("NDEATH"), |deaths| *deaths == 1);
+    let death = observer.all().into_iter().find(|seen| seen.kind() == "NDEATH").unwrap();
+    assert_eq!(bd_seq(&death), first);
+    let births = observer.count("NBIRTH");
+    rig.start_agent();
+    until("a birth", MINUTE, || observer.count("NBIRTH"), |now| *now > births);
+    assert_eq!(bd_seq(&since_birth(&observer.all())[0]), first.wrapping_add(1));
+}
+
+#[test]
+fn a_clean_stop_says_ndeath_once() {
+    let (mut rig, _broker, observer) = rig();
+    assert!(rig.agent.stop(Duration::from_secs(15)).success());
+    until("a death", MINUTE, || observer.count("NDEATH"), |deaths| *deaths > 0);
+    assert_eq!(observer.all().last().map(|seen| seen.kind().to_owned()).as_deref(), Some("NDEATH"));
+    assert_eq!(observer.count("NDEATH"), 1);
+}
+
+#[test]
+fn i12_a_broker_away_for_thirty_seconds_costs_no_cycle_and_the_first_word_after_it_is_a_birth() {
+    let (rig, mut broker, observer) = rig();
+    let before = rig.cycles();
+    broker.stop();
+    let away = until("three hundred cycles pass", 2 * MINUTE, || rig.cycles(), |now| now.0 >= before.0 + 300);
+    assert!(away.1 - before.1 <= 2, "{} cycles overran", away.1 - before.1);
+    assert_eq!(rig.state(), "running");
+    let seen_before = observer.all().len();
+    broker.start_again();
+    until("it speaks again", MINUTE, || observer.all().len(), |seen| *seen > seen_before + 20);
+    let all = observer.all();
+    let after: Vec<&str> =
+        all[seen_before..].iter().map(Seen::kind).filter(|kind| !kind.ends_with("DEATH")).collect();
+    // The observer itself may come back later than the agent: then it hears no birth, but a rebirth brings one.
+    if !after.contains(&"NBIRTH") {
+        observer.publish(NODE_COMMAND, rebirth(), false);
+        until("a birth", MINUTE, || observer.count("NBIRTH"), |births| *births > 0);
+    } else {
+        assert_eq!(after.first(), Some(&"NBIRTH"), "{after:?}");
+    }
+}
+
+#[test]
+fn commands_that_are_retained_malformed_or_unknown_do_nothing() {
+    let (rig, _broker, observer) = rig();
+    let before = observer.count("NBIRTH");
+    let unknown = Payload {
+        timestamp_ms: Some(1),
+        seq: None,
+        metrics: vec![Metric::named("Node Control/Reboot", Value::Boolean(true))],
+    };
+    for payload in [vec![0xFF; 100], Vec::new(), unknown.encode(), vec![0; 200_000]] {
+        observer.publish(NODE_COMMAND, payload, false);
+    }
+    let cycles = rig.cycles().0;
+    until("time passes", MINUTE, || rig.cycles().0, |now| *now > cycles + 70);
+    assert_eq!(observer.count("NBIRTH"), before);
+    assert_eq!(rig.state(), "running");
+}

@@ -1,0 +1,17 @@
+//! Black-box tests of the whole chain. One file a subject; a test's name is the rule it proves.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may be blunt"
+)]
+
+mod bad_config;
+mod broker;
+mod devices;
+mod flow;
+mod gpus;
+mod restarts;
+mod the_loop;
