@@ -1,4 +1,9 @@
 //! `eisbach-sim serve` from outside: what it prints, what its control socket answers, how it ends.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "this is test code; clippy knows only #[test] functions"
+)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;

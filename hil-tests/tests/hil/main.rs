@@ -5,7 +5,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests may be blunt"
+    clippy::float_cmp,
+    clippy::print_stderr,
+    reason = "tests may be blunt, and zero seconds of throttling is exactly zero"
 )]
 
 mod bad_config;

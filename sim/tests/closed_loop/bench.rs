@@ -62,7 +62,7 @@ impl Bench {
         course
     }
 
-    fn note(&mut self, decision: &Decision, course: &mut Course) {
+    fn note(&self, decision: &Decision, course: &mut Course) {
         let truth = self.plant.truth();
         for gpu in &truth.gpus {
             course.peak_celsius = course.peak_celsius.max(gpu.core_celsius);
