@@ -391,10 +391,13 @@ impl Controller {
         set.raise_if(snapshot.valve.fault.usable() == Some(true), Alarm::ValveFault);
         let no_meter = snapshot.meter.flow.usable().is_none() || snapshot.meter.supply.usable().is_none();
         set.raise_if(no_meter, Alarm::MeterSilent);
-        set.raise_if(self.guard.is_doubtful(snapshot, &self.tuning), Alarm::FlowDoubtful);
+        set.raise_if(self.guard.is_doubtful(snapshot, now, &self.tuning), Alarm::FlowDoubtful);
         let ignored = |since: Option<Millis>, limit| since.is_some_and(|since| now.since(since) > limit);
+        // A tripped drive ignores its set-point too: that has an alarm of its own.
+        let pump_down = set.has(Alarm::LossOfFlow) || set.has(Alarm::PumpFault);
         set.raise_if(
-            ignored(self.pump_off_since, PUMP_OFF.1) || ignored(self.valve_off_since, VALVE_OFF.1),
+            (ignored(self.pump_off_since, PUMP_OFF.1) && !pump_down)
+                || ignored(self.valve_off_since, VALVE_OFF.1),
             Alarm::SetPointIgnored,
         );
         set.raise_if(is_silent(&snapshot.room.dew_point), Alarm::DewPointUnknown);

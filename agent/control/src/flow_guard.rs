@@ -44,6 +44,8 @@ const ARMED_AFTER: u8 = 20;
 const SETTLED: Millis = Millis::from_secs(2);
 /// Flow steadily below its expectation for this long, with wide margins, is how this loop is.
 const ADOPT_AFTER: Millis = Millis::from_secs(30);
+/// Low flow is an alarm after this long.
+const DOUBT_AFTER: Millis = Millis::from_secs(10);
 /// Learned flow below this share of the commissioned one is worth a look at the loop.
 const COMMISSIONED: f32 = 0.75;
 /// A started pump is given this long to come up.
@@ -141,10 +143,11 @@ impl FlowGuard {
     }
 
     /// Whether flow cannot be judged as it should: no head, or far less flow than commissioned.
-    pub(crate) fn is_doubtful(&self, snapshot: &Snapshot, tuning: &Tuning) -> bool {
+    pub(crate) fn is_doubtful(&self, snapshot: &Snapshot, now: Millis, tuning: &Tuning) -> bool {
         let no_head = snapshot.pump.speed.usable().is_some() && snapshot.pump.head.usable().is_none();
         let poor = self.flow_per_percent < COMMISSIONED * tuning.full_speed_flow.get() / 100.0;
-        no_head || poor || self.low_since.is_some()
+        // A meter lags behind a pump that starts: low flow must last to be doubtful.
+        no_head || poor || self.low_since.is_some_and(|since| now.since(since) > DOUBT_AFTER)
     }
 
     /// Judges the flow.
@@ -618,9 +621,9 @@ mod tests {
         (bench.flow, bench.head, bench.shown) = (0.68, 0.9, 4.5);
         assert_eq!(bench.run(200), Flow::Unproven);
         let snapshot = bench.snapshot();
-        assert!(bench.guard.is_doubtful(&snapshot, &Tuning::default()));
+        assert!(bench.guard.is_doubtful(&snapshot, Millis::new(bench.now), &Tuning::default()));
         assert_eq!(bench.run(300), Flow::Proven);
-        assert!(bench.guard.is_doubtful(&snapshot, &Tuning::default()));
+        assert!(bench.guard.is_doubtful(&snapshot, Millis::new(bench.now), &Tuning::default()));
     }
 
     #[test]
