@@ -32,8 +32,8 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => {
-            // On a terminal the dashboard has the screen for itself.
-            if !io::stderr().is_terminal() {
+            // The dashboard has the screen for itself.
+            if !(arguments.wants_dashboard() && io::stderr().is_terminal()) {
                 log();
             }
             complete(demo::run(arguments))

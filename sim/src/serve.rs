@@ -23,13 +23,14 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::BrokerControl;
 use crate::clock::Clock;
 use crate::demo::EndSignals;
 use crate::devices::DeviceKind;
 use crate::plant::GPUS;
 use crate::stage::{Stage, StageError, StageSettings};
 use crate::workload::Workload;
-use crate::world::{Event, Script, plant_time};
+use crate::world::{Event, Outside, Script, plant_time};
 
 /// How often the end is looked for.
 const TICK: Duration = Duration::from_millis(20);
@@ -177,11 +178,9 @@ async fn serve(
     loop {
         tokio::select! {
             () = signals.next() => break,
-            event = happened.recv() => match (event.map(|happened| happened.event), &broker) {
-                (Some(Event::BrokerCut), Some(broker)) => broker.cut(),
-                (Some(Event::BrokerOk), Some(broker)) => broker.restore(),
-                (Some(_in_the_plant), _) => {}
-                (None, _) => return Err(ServeError::WorldStopped),
+            happened = happened.recv() => match happened {
+                Some(happened) => react(happened.event, broker.as_ref()),
+                None => return Err(ServeError::WorldStopped),
             },
             _deadline = ticker.tick() => {
                 if arguments.duration.is_some_and(|ends_ms| world.truth().time_ms >= ends_ms) {
@@ -192,6 +191,16 @@ async fn serve(
     }
     let _already_gone = std::fs::remove_file(&control);
     Ok(())
+}
+
+/// What happens outside the plant. There is no agent here, so nothing of it is killed.
+fn react(event: Event, broker: Option<&BrokerControl>) {
+    let (Event::Outside(outside), Some(broker)) = (event, broker) else { return };
+    match outside {
+        Outside::BrokerCut => broker.cut(),
+        Outside::BrokerOk => broker.restore(),
+        Outside::KillAgent | Outside::KillGpu => {}
+    }
 }
 
 fn listen(path: &Path) -> Result<UnixListener, ServeError> {

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{self, Broker, BrokerControl};
 use crate::clock::Clock;
-use crate::devices::{self, DeviceHub, DeviceKind, DeviceOptions};
+use crate::devices::{self, DeviceHub, DeviceKind};
 use crate::plant::GPUS;
 use crate::workload::Workload;
-use crate::world::{self, Happened, Script, World, WorldSettings, WorldThread};
+use crate::world::{self, Commissioned, Happened, Script, World, WorldSettings, WorldThread};
 
 /// What the stage is set for.
 #[derive(Clone, Debug)]
@@ -105,9 +105,10 @@ impl Stage {
         let nvml_state = folder.join("nvml.state");
         let specs = vec![GpuSpec { seed, ..GpuSpec::h200() }; gpus];
         let nvml = Arc::new(SharedState::create(&nvml_state, &specs)?);
-        let devices = DeviceHub::start(tasks, token, &DeviceOptions::default())?;
         let broker = if with_broker { Some(start_broker(tasks, token).await?) } else { None };
-        let world = World::new(WorldSettings { seed, workload }, devices.clone(), Arc::clone(&nvml));
+        let node = Commissioned::new(WorldSettings { seed, workload });
+        let devices = DeviceHub::start(tasks, token, &node.devices())?;
+        let world = World::new(node, devices.clone(), Arc::clone(&nvml));
         let (world, happened) = WorldThread::start(world, script, clock)?;
         Ok(Self { world, happened, nvml, nvml_state, nvml_library, devices, broker })
     }

@@ -1,6 +1,6 @@
 //! Dashboard or plain lines: one of them shows the demo.
 
-use std::io::{self, IsTerminal as _, Stdout};
+use std::io::{self, Stdout};
 
 use super::facility::Notice;
 use super::plain::Plain;
@@ -18,13 +18,9 @@ pub(crate) enum Face {
 }
 
 impl Face {
-    /// The dashboard where there is a terminal, unless lines are wanted.
-    pub(crate) fn open(plain: bool) -> io::Result<Self> {
-        if plain || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-            Ok(Self::Plain(Plain::new(io::stdout())))
-        } else {
-            Screen::open().map(Self::Screen)
-        }
+    /// The dashboard or lines.
+    pub(crate) fn open(dashboard: bool) -> io::Result<Self> {
+        if dashboard { Screen::open().map(Self::Screen) } else { Ok(Self::Plain(Plain::new(io::stdout()))) }
     }
 
     /// The next key. It never comes where there is no keyboard; `q` comes when the keyboard is gone.

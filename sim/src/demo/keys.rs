@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::devices::DeviceKind;
 use crate::workload::Workload;
-use crate::world::{Event, Wire};
+use crate::world::{Event, Outside, Wire};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +32,20 @@ const GPU: usize = 3;
 /// Every key, in the order of the help line.
 pub(crate) const KEYS: [Key; 15] = [
     toggle('p', "trip pump", Event::PumpTrip, Event::PumpOk),
-    toggle('f', "flow loss", Event::FlowLoss, Event::FlowOk),
+    toggle('f', "no flow", Event::FlowLoss, Event::FlowOk),
     toggle('l', "leak", Event::Leak, Event::LeakDry),
-    silence('1', "silence pump", DeviceKind::Pump),
+    silence('1', "mute pump", DeviceKind::Pump),
     silence('2', "valve", DeviceKind::Valve),
     silence('3', "meter", DeviceKind::HeatMeter),
     silence('4', "room", DeviceKind::AirSensor),
-    silence('5', "leak relay", DeviceKind::LeakRelay),
-    toggle('g', "lose GPU 3", Event::GpuLost(GPU), Event::GpuBack),
+    silence('5', "rope", DeviceKind::LeakRelay),
+    toggle('g', "lose GPU", Event::GpuLost(GPU), Event::GpuBack),
     toggle('h', "hang NVML", Event::NvmlHang(GPU), Event::NvmlOk),
-    toggle('b', "cut broker", Event::BrokerCut, Event::BrokerOk),
+    toggle('b', "cut broker", Event::Outside(Outside::BrokerCut), Event::Outside(Outside::BrokerOk)),
     toggle('r', "hot river", Event::RiverHot, Event::RiverNormal),
-    toggle('d', "no heat demand", Event::HeatDemandLost, Event::HeatDemandOk),
+    toggle('d', "no demand", Event::HeatDemandLost, Event::HeatDemandOk),
     toggle('w', "full load", Event::Load(Workload::Full), Event::Load(Workload::Training)),
-    Key { key: 'k', label: "kill agent", on: Event::KillAgent, off: None },
+    Key { key: 'k', label: "kill agent", on: Event::Outside(Outside::KillAgent), off: None },
 ];
 
 const fn toggle(key: char, label: &'static str, on: Event, off: Event) -> Key {
@@ -124,7 +124,7 @@ mod tests {
         let mut keys = Keys::default();
         keys.happened(Event::PumpTrip);
         assert_eq!(keys.press('p'), Some(Press::Do(Event::PumpOk)));
-        assert_eq!(keys.press('k'), Some(Press::Do(Event::KillAgent)));
-        assert_eq!(keys.press('k'), Some(Press::Do(Event::KillAgent)));
+        assert_eq!(keys.press('k'), Some(Press::Do(Event::Outside(Outside::KillAgent))));
+        assert_eq!(keys.press('k'), Some(Press::Do(Event::Outside(Outside::KillAgent))));
     }
 }

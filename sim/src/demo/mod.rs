@@ -26,6 +26,7 @@ mod status;
 mod summary;
 mod view;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::plant::GPUS;
@@ -70,6 +71,14 @@ pub struct DemoArguments {
     /// GPUs of the node.
     #[arg(long, default_value_t = GPUS)]
     gpus: usize,
+}
+
+impl DemoArguments {
+    /// Whether this will be the dashboard: there is a terminal, and nobody wants lines.
+    #[must_use]
+    pub fn wants_dashboard(&self) -> bool {
+        !self.plain && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+    }
 }
 
 /// Why the demo failed.

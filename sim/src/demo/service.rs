@@ -24,8 +24,10 @@ use super::leash::leashed;
 
 /// Pause before a process that ended is started again (`RestartSec=` of the agent's units).
 const RESTART_AFTER: Duration = Duration::from_millis(500);
-/// A process that ends more often than this will not get better.
-const MOST_RESTARTS: u32 = 20;
+/// A life shorter than this is a failed start.
+const SHORT_LIFE: Duration = Duration::from_secs(2);
+/// After so many failed starts one after the other the next will not do better (`StartLimitBurst=` of systemd).
+const MOST_FAILED_STARTS: u32 = 5;
 /// Longest time for a process to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Lines of the log that are shown when a process gives up.
@@ -53,6 +55,8 @@ pub(crate) struct Launch {
 pub(crate) struct Service {
     launch: Launch,
     life: Life,
+    born: Duration,
+    failed_starts: u32,
     restarts: u32,
 }
 
@@ -94,7 +98,7 @@ pub enum ServiceError {
         source: std::io::Error,
     },
     /// It ends again and again.
-    #[error("{name} ended {MOST_RESTARTS} times; its last words were:\n{tail}")]
+    #[error("{name} cannot be kept running; its last words were:\n{tail}")]
     GivenUp {
         /// Its name.
         name: &'static str,
@@ -108,9 +112,9 @@ impl Service {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn start(launch: Launch) -> Result<Self, ServiceError> {
+    pub(crate) fn start(launch: Launch, now: Duration) -> Result<Self, ServiceError> {
         let life = Life::Up(launch.spawn()?);
-        Ok(Self { launch, life, restarts: 0 })
+        Ok(Self { launch, life, born: now, failed_starts: 0, restarts: 0 })
     }
 
     /// Its name in messages.
@@ -135,16 +139,19 @@ impl Service {
                 let ended = child.try_wait();
                 let ended = ended.map_err(|source| ServiceError::Watch { name: self.launch.name, source })?;
                 Ok(ended.map(|status| {
+                    self.failed_starts =
+                        if now < self.born + SHORT_LIFE { self.failed_starts + 1 } else { 0 };
                     self.life = Life::Down { again: now + RESTART_AFTER };
                     Change::Ended(status)
                 }))
             }
             Life::Down { again } if now < *again => Ok(None),
-            Life::Down { .. } if self.restarts == MOST_RESTARTS => {
+            Life::Down { .. } if self.failed_starts >= MOST_FAILED_STARTS => {
                 Err(ServiceError::GivenUp { name: self.launch.name, tail: self.launch.tail() })
             }
             Life::Down { .. } => {
                 self.life = Life::Up(self.launch.spawn()?);
+                self.born = now;
                 self.restarts += 1;
                 Ok(Some(Change::Restarted))
             }
@@ -191,8 +198,92 @@ impl Launch {
 
     fn tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
+        if text.is_empty() {
+            return "(none)".to_owned();
+        }
         let lines: Vec<&str> = text.lines().collect();
         let from = lines.len().saturating_sub(TAIL_LINES);
         lines.get(from..).unwrap_or_default().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `sh -c script`, on a leash of paper.
+    fn launch(script: &str, folder: &std::path::Path) -> Launch {
+        let leash = folder.join("leash");
+        std::fs::write(&leash, "#!/bin/sh\nshift 4\nexec \"$@\"\n").unwrap();
+        std::fs::set_permissions(&leash, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        Launch {
+            name: "test",
+            leash,
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![("WORD".into(), "hello".into())],
+            log: folder.join("log"),
+        }
+    }
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    async fn ended(service: &mut Service, now: Duration) {
+        while service.tend(now).unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ends_is_started_again_after_a_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = Service::start(launch("echo $WORD", folder.path()), s(0)).unwrap();
+        ended(&mut service, s(10)).await;
+        assert_eq!(service.tend(s(10)).unwrap(), None);
+        assert_eq!(service.tend(s(11)).unwrap(), Some(Change::Restarted));
+        assert_eq!(service.restarts(), 1);
+        assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap().lines().next(), Some("hello"));
+        service.stop().await;
+        assert_eq!(service.tend(s(20)).unwrap(), None, "and then it is over");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_kept_running_is_given_up_with_its_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = Service::start(launch("echo no such file; exit 1", folder.path()), s(0)).unwrap();
+        for start in 1..=5 {
+            ended(&mut service, s(start)).await;
+            if start < 5 {
+                assert_eq!(service.tend(s(start + 1)).unwrap(), Some(Change::Restarted));
+            }
+        }
+        let error = service.tend(s(100)).unwrap_err().to_string();
+        assert!(error.contains("no such file"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn long_lives_are_restarted_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = Service::start(launch("exit 1", folder.path()), s(0)).unwrap();
+        for life in 1..=20 {
+            ended(&mut service, s(10 * life)).await;
+            assert_eq!(service.tend(s(10 * life + 1)).unwrap(), Some(Change::Restarted));
+        }
+        service.stop().await;
+    }
+
+    #[tokio::test]
+    async fn stopping_is_polite() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
+        let mut service = Service::start(launch(script, folder.path()), s(0)).unwrap();
+        let log = folder.path().join("log");
+        while !std::fs::read_to_string(&log).unwrap().contains("up") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        service.stop().await;
+        assert!(std::fs::read_to_string(&log).unwrap().contains("bye"));
     }
 }

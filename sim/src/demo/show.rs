@@ -22,7 +22,7 @@ use super::{DemoArguments, DemoError, EndSignals, agent, status};
 use crate::clock::Clock;
 use crate::devices::DeviceKind;
 use crate::stage::{Stage, StageSettings};
-use crate::world::{Event, Happened, Order, device_name};
+use crate::world::{Event, Happened, Order, Outside, device_name};
 
 /// How often the processes are looked after and the picture is drawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -114,8 +114,8 @@ impl Show {
         tell(&stage, &broker, binary, &places).map_err(DemoError::Face)?;
         let launches = launches(&stage, binary, &places, folder.path())?;
         let [gpu, agent] = launches;
-        let (gpu, agent) = (Service::start(gpu)?, Service::start(agent)?);
-        let face = Face::open(arguments.plain).map_err(DemoError::Face)?;
+        let (gpu, agent) = (Service::start(gpu, clock.now())?, Service::start(agent, clock.now())?);
+        let face = Face::open(arguments.wants_dashboard()).map_err(DemoError::Face)?;
         Ok(Self {
             stage,
             host,
@@ -170,15 +170,17 @@ impl Show {
     fn react(&mut self, happened: &Happened) -> Result<(), DemoError> {
         self.keys.happened(happened.event);
         self.face.happened(happened).map_err(DemoError::Face)?;
-        match (happened.event, &self.stage.broker) {
-            (Event::BrokerCut, Some((_, broker))) => broker.cut(),
-            (Event::BrokerOk, Some((_, broker))) => broker.restore(),
-            (Event::BrokerCut | Event::BrokerOk, None) => {
-                self.face.say("the broker is not ours and is left alone").map_err(DemoError::Face)?;
+        let Event::Outside(outside) = happened.event else { return Ok(()) };
+        match (outside, &self.stage.broker) {
+            (Outside::BrokerCut, Some((_, broker))) => broker.cut(),
+            (Outside::BrokerOk, Some((_, broker))) => broker.restore(),
+            (Outside::BrokerCut | Outside::BrokerOk, None) => {
+                self.face
+                    .say("           the broker is not ours and is left alone")
+                    .map_err(DemoError::Face)?;
             }
-            (Event::KillAgent, _) => self.agent.kill(),
-            (Event::KillGpu, _) => self.gpu.kill(),
-            _in_the_plant => {}
+            (Outside::KillAgent, _) => self.agent.kill(),
+            (Outside::KillGpu, _) => self.gpu.kill(),
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ fn alarms(notices: &[Notice]) -> Vec<AlarmSummary> {
                     alarm.cleared_s = Some(seconds(*plant_ms));
                 }
             }
-            What::State(_) | What::NodeGone | What::DeviceGone(_) => {}
+            What::State(_) | What::NodeGone | What::DeviceGone(_) | What::BrokerGone | What::BrokerBack => {}
         }
     }
     alarms

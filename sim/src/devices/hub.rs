@@ -63,6 +63,8 @@ pub struct DeviceOptions {
     pub connection_limit: usize,
     /// How the pump was commissioned.
     pub pump: PumpSettings,
+    /// Set-point that the valve holds from before, 0 to 1.
+    pub valve_setpoint: f64,
 }
 
 impl Default for DeviceOptions {
@@ -72,6 +74,7 @@ impl Default for DeviceOptions {
             ports: [0; 5],
             connection_limit: 4,
             pump: PumpSettings::default(),
+            valve_setpoint: 0.0,
         }
     }
 }
@@ -214,7 +217,7 @@ fn open(
 fn device(kind: DeviceKind, options: &DeviceOptions) -> Box<dyn Device> {
     match kind {
         DeviceKind::Pump => Box::new(Pump::new(options.pump)),
-        DeviceKind::Valve => Box::new(Valve::new()),
+        DeviceKind::Valve => Box::new(Valve::new(options.valve_setpoint)),
         DeviceKind::HeatMeter => Box::new(HeatMeter::default()),
         DeviceKind::AirSensor => Box::new(AirSensor::default()),
         DeviceKind::LeakRelay => Box::new(LeakRelay::new()),

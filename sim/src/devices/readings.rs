@@ -42,6 +42,8 @@ pub struct PumpReadings {
     pub warning_code: u16,
     /// Someone holds the pump in local at its own panel.
     pub forced_local: bool,
+    /// Someone presses reset at its own panel.
+    pub reset_pressed: bool,
 }
 
 impl Default for PumpReadings {
@@ -57,6 +59,7 @@ impl Default for PumpReadings {
             alarm_code: 0,
             warning_code: 0,
             forced_local: false,
+            reset_pressed: false,
         }
     }
 }

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_log_is_bounded_and_counts_what_it_forgets() {
-        let station = Station::new(DeviceKind::Valve, Box::new(Valve::new()), 1);
+        let station = Station::new(DeviceKind::Valve, Box::new(Valve::new(0.0)), 1);
         for value in 0..5000 {
             station.answer(&write(value)).unwrap();
         }
@@ -232,14 +232,14 @@ mod tests {
 
     #[test]
     fn a_refused_write_is_not_in_the_log() {
-        let station = Station::new(DeviceKind::Valve, Box::new(Valve::new()), 1);
+        let station = Station::new(DeviceKind::Valve, Box::new(Valve::new(0.0)), 1);
         station.answer(&write(10_001)).unwrap();
         assert_eq!((station.write_log(), station.traffic().exceptions), (vec![], 1));
     }
 
     #[test]
     fn a_connection_gives_its_place_back() {
-        let station = Arc::new(Station::new(DeviceKind::Valve, Box::new(Valve::new()), 1));
+        let station = Arc::new(Station::new(DeviceKind::Valve, Box::new(Valve::new(0.0)), 1));
         let seat = station.admit();
         assert!(seat.is_some() && station.admit().is_none());
         drop(seat);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::broker::BrokerControl;
-use crate::world::{Event, WorldThread};
+use crate::world::{Event, Outside, WorldThread};
 
 /// Connections at the same time.
 const MOST_CLIENTS: usize = 16;
@@ -65,12 +65,14 @@ async fn answer(line: &str, world: &WorldThread, broker: Option<&BrokerControl>)
         Ok(event) => event,
         Err(unknown) => return format!("error: {unknown}"),
     };
-    match event {
-        Event::BrokerCut | Event::BrokerOk if broker.is_none() => {
-            return "error: there is no broker here; start with --with-broker".to_owned();
+    if let Event::Outside(outside) = event {
+        match outside {
+            Outside::BrokerCut | Outside::BrokerOk if broker.is_some() => {}
+            Outside::BrokerCut | Outside::BrokerOk => {
+                return "error: there is no broker here; start with --with-broker".to_owned();
+            }
+            Outside::KillAgent | Outside::KillGpu => return "error: no agent is run here".to_owned(),
         }
-        Event::KillAgent | Event::KillGpu => return "error: no agent is run here".to_owned(),
-        _possible => {}
     }
     match world.order(event).await {
         Ok(_at_ms) => "ok".to_owned(),

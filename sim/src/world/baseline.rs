@@ -26,7 +26,7 @@ impl Baseline {
     #[must_use]
     pub fn of(plant: &Plant, boundary: &Boundary, valve: f64) -> Self {
         let params = plant.params();
-        let gpus = params.gpu.tdp_watts * GPUS as f64;
+        let gpus: f64 = [params.gpu.tdp_watts; GPUS].iter().sum();
         let installed_kw = (gpus * (1.0 + params.rest.per_gpu_watt) + params.rest.base_watts) / 1000.0;
         let speed = Actuators::default().pump_speed;
         let design_lpm = LPM_PER_KW * installed_kw;

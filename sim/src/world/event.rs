@@ -41,6 +41,39 @@ impl Wire {
     }
 }
 
+/// What happens to the broker and to the agent's processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// The broker's network is cut.
+    BrokerCut,
+    /// The broker's network is back.
+    BrokerOk,
+    /// The agent is killed (SIGKILL).
+    KillAgent,
+    /// The agent's GPU process is killed (SIGKILL).
+    KillGpu,
+}
+
+impl Outside {
+    const ALL: [Self; 4] = [Self::BrokerCut, Self::BrokerOk, Self::KillAgent, Self::KillGpu];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::BrokerCut => "broker-cut",
+            Self::BrokerOk => "broker-ok",
+            Self::KillAgent => "kill-agent",
+            Self::KillGpu => "kill-gpu",
+        }
+    }
+
+    const fn nature(self) -> Nature {
+        match self {
+            Self::BrokerCut | Self::KillAgent | Self::KillGpu => Nature::Fault,
+            Self::BrokerOk => Nature::Mend,
+        }
+    }
+}
+
 /// What an event is to those who watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nature {
@@ -69,6 +102,8 @@ macro_rules! events {
             Wire(DeviceKind, Wire),
             /// Another workload.
             Load(Workload),
+            /// Something happens outside the world, which only remembers it.
+            Outside(Outside),
         }
 
         /// The events that have no parameter.
@@ -84,6 +119,7 @@ macro_rules! events {
                     Self::Wire(_, Wire::Answer) => Nature::Mend,
                     Self::Wire(_, Wire::Silence | Wire::Refuse | Wire::Reset | Wire::Late) => Nature::Fault,
                     Self::Load(_) => Nature::Change,
+                    Self::Outside(outside) => outside.nature(),
                 }
             }
         }
@@ -98,6 +134,7 @@ macro_rules! events {
                     Self::NvmlHang(index) => write!(f, "nvml-hang-{index}"),
                     Self::Wire(device, wire) => write!(f, "{}-{}", wire.word(), device_name(*device)),
                     Self::Load(load) => write!(f, "load-{load}"),
+                    Self::Outside(outside) => f.write_str(outside.word()),
                 }
             }
         }
@@ -119,10 +156,6 @@ events! {
     RiverNormal     "river-normal"      Mend   "The river is as usual."
     HeatDemandLost  "heat-demand-lost"  Fault  "The heat network takes nothing."
     HeatDemandOk    "heat-demand-ok"    Mend   "The heat network takes what it gets."
-    BrokerCut       "broker-cut"        Fault  "The broker's network is cut."
-    BrokerOk        "broker-ok"         Mend   "The broker's network is back."
-    KillAgent       "kill-agent"        Fault  "The agent is killed (SIGKILL)."
-    KillGpu         "kill-gpu"          Fault  "The agent's GPU process is killed (SIGKILL)."
 }
 
 /// A word that is no event.
@@ -138,12 +171,14 @@ impl FromStr for Event {
 
     fn from_str(word: &str) -> Result<Self, UnknownEvent> {
         let plain = PLAIN.iter().find(|(known, _)| *known == word).map(|(_, event)| *event);
+        let outside = || Outside::ALL.into_iter().find(|known| known.word() == word).map(Self::Outside);
         let load = || word.strip_prefix("load-")?.parse().ok().map(Self::Load);
         plain
             .or_else(|| on_gpu(word, "gpu-lost").map(Self::GpuLost))
             .or_else(|| on_gpu(word, "nvml-hang").map(Self::NvmlHang))
             .or_else(|| on_wire(word))
             .or_else(load)
+            .or_else(outside)
             .ok_or_else(|| UnknownEvent { word: word.to_owned() })
     }
 }
@@ -164,8 +199,9 @@ fn on_wire(word: &str) -> Option<Event> {
 
 fn known_words() -> String {
     format!(
-        "{}, gpu-lost[-N], nvml-hang[-N], ({})-({}), load-(training|inference|idle|full|step|constant:LEVEL)",
+        "{}, {}, gpu-lost[-N], nvml-hang[-N], ({})-({}), load-(training|inference|idle|full|step|constant:LEVEL)",
         PLAIN.map(|(word, _)| word).join(", "),
+        Outside::ALL.map(Outside::word).join(", "),
         Wire::ALL.map(Wire::word).join("|"),
         DeviceKind::ALL.map(device_name).join("|"),
     )
@@ -180,7 +216,15 @@ mod tests {
             Wire::ALL.into_iter().flat_map(|wire| DeviceKind::ALL.map(|kind| Event::Wire(kind, wire)));
         let numbered = [0, 7].into_iter().flat_map(|gpu| [Event::GpuLost(gpu), Event::NvmlHang(gpu)]);
         let loads = [Workload::Training, Workload::STEP, Workload::Constant { level: 0.5 }].map(Event::Load);
-        PLAIN.map(|(_, event)| event).into_iter().chain(wires).chain(numbered).chain(loads).collect()
+        let outside = Outside::ALL.map(Event::Outside);
+        PLAIN
+            .map(|(_, event)| event)
+            .into_iter()
+            .chain(outside)
+            .chain(wires)
+            .chain(numbered)
+            .chain(loads)
+            .collect()
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! [`World`] is pure but for the two seams: it reads no clock. [`run`] paces it.
 
 mod baseline;
+mod commission;
 mod event;
 mod faults;
 mod run;
@@ -26,14 +27,15 @@ use std::sync::Arc;
 use eisbach_nvml_sim::{Condition, GpuCell, SharedState};
 
 pub use baseline::Baseline;
-pub use event::{Event, Nature, UnknownEvent, Wire};
+pub use commission::{Commissioned, WorldSettings};
+pub use event::{Event, Nature, Outside, UnknownEvent, Wire};
 pub use faults::{FaultLog, FaultRecord};
 pub use run::{Happened, Order, OrderError, StartError, Stopped, WorldThread};
 pub use script::{Entry, PlantTimeError, Script, ScriptError, plant_time};
 pub use truth::{OrdersTruth, RequestTruth, Truth, WireTruth, device_name};
 
 use crate::devices::{self, DeviceHub, Orders, Readings};
-use crate::plant::{Actuators, Boundary, DT, Fault, FaultKind, GPUS, GpuState, Plant, PlantParams, STEP_MS};
+use crate::plant::{Actuators, Boundary, DT, Fault, FaultKind, GPUS, GpuState, Plant, STEP_MS};
 use crate::workload::{Load, Workload};
 use seam::Counters;
 
@@ -41,15 +43,6 @@ use seam::Counters;
 const LATE_MS: u64 = 3000;
 /// NVIDIA's number for "GPU has fallen off the bus".
 const XID_OFF_THE_BUS: u32 = 79;
-
-/// What a world is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct WorldSettings {
-    /// Decides everything that is random.
-    pub seed: u64,
-    /// What the GPUs are asked to do at first.
-    pub workload: Workload,
-}
 
 /// An event that this world cannot have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +66,7 @@ pub struct World {
     counters: Counters,
     joules: [f64; GPUS],
     lost: [bool; GPUS],
+    reset_pressed: bool,
     peak_celsius: f64,
     faults: FaultLog,
     hub: DeviceHub,
@@ -80,15 +74,10 @@ pub struct World {
 }
 
 impl World {
-    /// A world that has been running for long under this workload, as its devices are commissioned.
+    /// The node at time zero, with `hub` started as [`Commissioned::devices`] says.
     #[must_use]
-    pub fn new(settings: WorldSettings, hub: DeviceHub, nvml: Arc<SharedState>) -> Self {
-        let WorldSettings { seed, workload } = settings;
-        let boundary = Boundary { utilisation: [workload.mean(); GPUS], ..Boundary::default() };
-        let orders = hub.update(0, &Readings::default());
-        let actuators = seam::actuators(orders, std::iter::empty());
-        let plant = Plant::settled(PlantParams::default(), seed, &actuators, &boundary);
-        let baseline = Baseline::of(&plant, &boundary, orders.valve_position);
+    pub fn new(node: Commissioned, hub: DeviceHub, nvml: Arc<SharedState>) -> Self {
+        let Commissioned { settings: WorldSettings { seed, workload }, plant, baseline, boundary, .. } = node;
         let mut world = Self {
             seed,
             now_ms: 0,
@@ -97,10 +86,11 @@ impl World {
             boundary,
             plant,
             baseline,
-            orders,
+            orders: hub.update(0, &Readings::default()),
             counters: Counters::default(),
             joules: [0.0; GPUS],
             lost: [false; GPUS],
+            reset_pressed: false,
             peak_celsius: f64::MIN,
             faults: FaultLog::default(),
             hub,
@@ -131,7 +121,10 @@ impl World {
         self.faults.happened(event, self.now_ms, self.nvml.gpus());
         match event {
             Event::PumpTrip => self.plant.inject(Fault::PumpTrip),
-            Event::PumpOk => self.plant.clear(FaultKind::PumpTrip),
+            Event::PumpOk => {
+                self.plant.clear(FaultKind::PumpTrip);
+                self.reset_pressed = true;
+            }
             Event::FlowLoss => self.plant.inject(Fault::FlowLoss),
             Event::FlowOk => self.plant.clear(FaultKind::FlowLoss),
             Event::Leak => self.plant.inject(FaultKind::Leak.typical()),
@@ -157,7 +150,7 @@ impl World {
                 self.workload = workload;
                 self.load = Load::new(workload, self.seed);
             }
-            Event::BrokerCut | Event::BrokerOk | Event::KillAgent | Event::KillGpu => {}
+            Event::Outside(_) => {}
         }
         Ok(())
     }
@@ -219,7 +212,10 @@ impl World {
                 lose(gpu);
             }
         }
-        let readings = seam::readings(&self.plant, &mut self.counters);
+        let mut readings = seam::readings(&self.plant, &mut self.counters);
+        readings.pump.reset_pressed = self.reset_pressed;
+        // Whoever mends the pump holds the button until the drive has let go of its alarm.
+        self.reset_pressed &= readings.pump.alarm_code != 0;
         self.orders = self.hub.update(self.now_ms, &readings);
     }
 

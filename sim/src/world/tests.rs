@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::devices::DeviceOptions;
 
 struct Bench {
     world: World,
@@ -22,9 +21,9 @@ fn bench(seed: u64) -> Bench {
     let specs = vec![GpuSpec::h200(); GPUS];
     let nvml = Arc::new(SharedState::create(&folder.path().join("nvml"), &specs).unwrap());
     let mut tasks = JoinSet::new();
-    let hub = DeviceHub::start(&mut tasks, &CancellationToken::new(), &DeviceOptions::default()).unwrap();
-    let settings = WorldSettings { seed, workload: Workload::Training };
-    Bench { world: World::new(settings, hub, Arc::clone(&nvml)), nvml, _folder: folder, _devices: tasks }
+    let node = Commissioned::new(WorldSettings { seed, workload: Workload::Training });
+    let hub = DeviceHub::start(&mut tasks, &CancellationToken::new(), &node.devices()).unwrap();
+    Bench { world: World::new(node, hub, Arc::clone(&nvml)), nvml, _folder: folder, _devices: tasks }
 }
 
 impl Bench {
@@ -113,6 +112,17 @@ async fn a_gpu_that_is_not_there_cannot_be_lost() {
     let error = bench.world.happen(Event::GpuLost(8)).unwrap_err().to_string();
     assert!(error.contains("no GPU 8") && error.contains("has 8"), "{error}");
     assert!(bench.world.truth().faults.is_empty());
+}
+
+#[tokio::test]
+async fn a_mended_pump_runs_again_without_anybody_at_the_bus() {
+    let mut bench = bench(1);
+    bench.world.happen(Event::PumpTrip).unwrap();
+    bench.run(5000);
+    assert!(bench.world.truth().plant.node_loop.flow_lpm < 1.0);
+    bench.world.happen(Event::PumpOk).unwrap();
+    bench.run(10_000);
+    assert!(bench.world.truth().plant.node_loop.flow_lpm > 5.0);
 }
 
 #[tokio::test]

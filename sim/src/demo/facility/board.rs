@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use eisbach_protocol::sparkplug::{BD_SEQ, DataType, Message, Metric, Payload, QualityCode, Topic, Value};
+use eisbach_protocol::sparkplug::{BD_SEQ, DataType, Message, Metric, Payload, Topic, Value};
 
 use super::notice::{Notice, What};
+use super::tag::{Tag, shown};
 
 /// Name of the node itself among its objects.
 pub(crate) const NODE: &str = "node";
@@ -23,18 +24,6 @@ const MESSAGES_KEPT: usize = 16;
 const NOTICES_KEPT: usize = 4096;
 /// Metrics named in the gist of a message.
 const GIST_METRICS: usize = 3;
-
-/// A tag as the host sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct Tag {
-    object: String,
-    name: String,
-    datatype: Option<DataType>,
-    /// Its value; `None` for a null.
-    pub(crate) value: Option<Value>,
-    /// Its quality.
-    pub(crate) quality: QualityCode,
-}
 
 /// A message as it passed.
 #[derive(Clone, Debug)]
@@ -58,6 +47,16 @@ pub(crate) enum Wish {
     Births,
 }
 
+/// The host's own way to the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Link {
+    /// Not connected yet.
+    #[default]
+    Never,
+    Up,
+    Lost,
+}
+
 /// Where the node's Sparkplug session stands, as a host sees it.
 #[derive(Debug, Default, PartialEq)]
 enum Session {
@@ -77,7 +76,7 @@ enum Session {
 pub(crate) struct Board {
     group: String,
     node: String,
-    connected: bool,
+    link: Link,
     session: Session,
     tags: BTreeMap<u64, Tag>,
     alarms: BTreeSet<String>,
@@ -98,8 +97,8 @@ impl Board {
 
     /// Whether the host itself is connected to the broker.
     #[must_use]
-    pub(crate) const fn connected(&self) -> bool {
-        self.connected
+    pub(crate) fn connected(&self) -> bool {
+        self.link == Link::Up
     }
 
     /// The node's control state; `None` while it is not known to live.
@@ -113,37 +112,16 @@ impl Board {
         self.alarms.iter().map(String::as_str)
     }
 
-    /// A tag by the names of its object and itself.
-    #[must_use]
-    pub(crate) fn tag(&self, object: &str, name: &str) -> Option<&Tag> {
-        self.tags.values().find(|tag| tag.object == object && tag.name == name)
-    }
-
     /// A number, if it is there and good.
     #[must_use]
     pub(crate) fn number(&self, object: &str, name: &str) -> Option<f64> {
-        let tag = self.tag(object, name).filter(|tag| tag.quality == QualityCode::Good)?;
-        tag.value.as_ref()?.as_f64().filter(|number| number.is_finite())
+        self.tag(object, name)?.number()
     }
 
     /// A word, whatever its quality.
     #[must_use]
     pub(crate) fn text(&self, object: &str, name: &str) -> Option<&str> {
-        match self.tag(object, name)?.value.as_ref()? {
-            Value::String(text) | Value::Text(text) => Some(text),
-            Value::Int8(_)
-            | Value::Int16(_)
-            | Value::Int32(_)
-            | Value::Int64(_)
-            | Value::UInt8(_)
-            | Value::UInt16(_)
-            | Value::UInt32(_)
-            | Value::UInt64(_)
-            | Value::Float(_)
-            | Value::Double(_)
-            | Value::Boolean(_)
-            | Value::DateTime(_) => None,
-        }
+        self.tag(object, name)?.text()
     }
 
     /// Messages of the node that came through.
@@ -169,13 +147,28 @@ impl Board {
     pub(crate) fn notices(&self) -> &[Notice] {
         &self.notices
     }
+
+    fn tag(&self, object: &str, name: &str) -> Option<&Tag> {
+        self.tags.values().find(|tag| tag.object == object && tag.name == name)
+    }
 }
 
 /// What it hears.
 impl Board {
     /// The host is connected, or no longer.
-    pub(crate) const fn set_connected(&mut self, connected: bool) {
-        self.connected = connected;
+    pub(crate) fn set_connected(&mut self, connected: bool, plant_ms: u64) {
+        match (self.link, connected) {
+            (Link::Never, true) => self.link = Link::Up,
+            (Link::Lost, true) => {
+                self.link = Link::Up;
+                self.note(What::BrokerBack, plant_ms);
+            }
+            (Link::Up, false) => {
+                self.link = Link::Lost;
+                self.note(What::BrokerGone, plant_ms);
+            }
+            (Link::Up, true) | (Link::Never | Link::Lost, false) => {}
+        }
     }
 
     /// A message passed the broker.
@@ -232,7 +225,7 @@ impl Board {
         match message {
             Message::Birth => {
                 self.tags.retain(|_, tag| tag.object != object);
-                payload.metrics.iter().for_each(|metric| self.born(object, metric));
+                self.tags.extend(payload.metrics.iter().filter_map(|metric| Tag::born(object, metric)));
             }
             Message::Data => {
                 for metric in &payload.metrics {
@@ -279,19 +272,6 @@ impl Board {
         Wish::Nothing
     }
 
-    fn born(&mut self, object: &str, metric: &Metric) {
-        let (Some(name), Some(alias)) = (metric.name(), metric.alias()) else { return };
-        let mut tag = Tag {
-            object: object.to_owned(),
-            name: name.to_owned(),
-            datatype: metric.datatype(),
-            value: None,
-            quality: QualityCode::Bad,
-        };
-        tag.set(metric);
-        self.tags.insert(alias, tag);
-    }
-
     /// Whether the metric is known.
     fn changed(&mut self, object: &str, metric: &Metric) -> bool {
         let tag =
@@ -330,10 +310,11 @@ impl Board {
         let mut gist = String::new();
         for metric in metrics.iter().take(GIST_METRICS) {
             let tag = metric.alias().and_then(|alias| self.tags.get(&alias));
-            let name = metric.name().or(tag.map(|tag| tag.name.as_str())).unwrap_or("?");
+            let name = metric.name().or_else(|| tag.map(|tag| tag.name.as_str())).unwrap_or("?");
             let value = metric.value(tag.and_then(|tag| tag.datatype)).ok().flatten();
             let separator = if gist.is_empty() { "" } else { ", " };
-            let _infallible = write!(gist, "{separator}{name} {}", value.map_or_else(|| "-".into(), shown));
+            let _infallible =
+                write!(gist, "{separator}{name} {}", value.as_ref().map_or_else(|| "-".into(), shown));
         }
         let more = metrics.len().saturating_sub(GIST_METRICS);
         if more > 0 {
@@ -343,172 +324,10 @@ impl Board {
     }
 }
 
-impl Tag {
-    fn set(&mut self, metric: &Metric) {
-        match metric.value(self.datatype) {
-            Ok(value) => {
-                self.value = value;
-                self.quality = metric.quality();
-            }
-            Err(_) => self.quality = QualityCode::Bad,
-        }
-    }
-
-    const fn lose(&mut self) {
-        self.quality = QualityCode::Stale;
-    }
-}
-
 fn bd_seq(payload: &Payload) -> Option<Value> {
     let metric = payload.metrics.iter().find(|metric| metric.name() == Some(BD_SEQ))?;
     metric.value(Some(DataType::Int64)).ok().flatten()
 }
 
-/// A value for people.
-fn shown(value: Value) -> String {
-    match value {
-        Value::Int8(number) => number.to_string(),
-        Value::Int16(number) => number.to_string(),
-        Value::Int32(number) => number.to_string(),
-        Value::Int64(number) => number.to_string(),
-        Value::UInt8(number) => number.to_string(),
-        Value::UInt16(number) => number.to_string(),
-        Value::UInt32(number) => number.to_string(),
-        Value::UInt64(number) | Value::DateTime(number) => number.to_string(),
-        Value::Float(number) => format!("{number:.1}"),
-        Value::Double(number) => format!("{number:.1}"),
-        Value::Boolean(flag) => flag.to_string(),
-        Value::String(text) | Value::Text(text) => text,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NBIRTH: &str = "spBv1.0/demo/NBIRTH/node-1";
-    const NDATA: &str = "spBv1.0/demo/NDATA/node-1";
-    const NDEATH: &str = "spBv1.0/demo/NDEATH/node-1";
-    const DBIRTH: &str = "spBv1.0/demo/DBIRTH/node-1/gpu0";
-    const DDATA: &str = "spBv1.0/demo/DDATA/node-1/gpu0";
-    const DDEATH: &str = "spBv1.0/demo/DDEATH/node-1/gpu0";
-
-    fn payload(seq: Option<u8>, metrics: Vec<Metric>) -> Vec<u8> {
-        Payload { timestamp_ms: Some(1), seq, metrics }.encode()
-    }
-
-    fn death(bd_seq: i64) -> Vec<u8> {
-        payload(None, vec![Metric::named(BD_SEQ, Value::Int64(bd_seq))])
-    }
-
-    fn text(word: &str) -> Value {
-        Value::String(word.into())
-    }
-
-    /// A node with a state and an alarm, and a GPU with a temperature.
-    fn born() -> Board {
-        let mut board = Board::new("demo", "node-1");
-        let node = vec![
-            Metric::named(BD_SEQ, Value::Int64(4)),
-            Metric::named("State", text("running")).with_alias(1),
-            Metric::named("Alarms/leak", Value::Boolean(false)).with_alias(2),
-        ];
-        let gpu = vec![Metric::named("Temperature", Value::Float(61.5)).with_alias(257)];
-        assert_eq!(board.hear(NBIRTH, &payload(Some(0), node), 100), Wish::Nothing);
-        assert_eq!(board.hear(DBIRTH, &payload(Some(1), gpu), 100), Wish::Nothing);
-        board
-    }
-
-    fn whats(board: &Board) -> Vec<What> {
-        board.notices().iter().map(|notice| notice.what.clone()).collect()
-    }
-
-    #[test]
-    fn a_birth_gives_names_and_data_fills_them_in() {
-        let mut board = born();
-        assert_eq!(board.number("gpu0", "Temperature"), Some(61.5));
-        let data = vec![Metric::aliased(257, Value::Float(63.0))];
-        assert_eq!(board.hear(DDATA, &payload(Some(2), data), 200), Wish::Nothing);
-        assert_eq!(board.number("gpu0", "Temperature"), Some(63.0));
-        assert_eq!(board.published(), 3);
-        assert_eq!(board.heard().back().map(|heard| heard.gist.as_str()), Some("Temperature 63.0"));
-        assert_eq!(board.heard().back().map(|heard| heard.topic.as_str()), Some("DDATA/node-1/gpu0"));
-    }
-
-    #[test]
-    fn alarms_and_states_are_noticed_when_they_change_with_their_plant_time() {
-        let mut board = born();
-        let data = vec![Metric::aliased(1, text("leak")), Metric::aliased(2, Value::Boolean(true))];
-        board.hear(NDATA, &payload(Some(2), data.clone()), 300);
-        board.hear(NDATA, &payload(Some(3), data), 400);
-        board.hear(NDATA, &payload(Some(4), vec![Metric::aliased(2, Value::Boolean(false))]), 500);
-        let expected = [
-            What::State("running".into()),
-            What::State("leak".into()),
-            What::AlarmRaised("leak".into()),
-            What::AlarmCleared("leak".into()),
-        ];
-        assert_eq!(whats(&board), expected);
-        assert_eq!(
-            board.notices().iter().map(|notice| notice.plant_ms).collect::<Vec<_>>(),
-            [100, 300, 300, 500]
-        );
-    }
-
-    #[test]
-    fn who_comes_late_asks_for_births() {
-        let mut board = Board::new("demo", "node-1");
-        let data = payload(Some(7), vec![Metric::aliased(1, text("running"))]);
-        assert_eq!(board.hear(NDATA, &data, 0), Wish::Births);
-    }
-
-    #[test]
-    fn a_gap_or_an_unknown_alias_asks_for_births() {
-        let mut gap = born();
-        assert_eq!(gap.hear(DDATA, &payload(Some(3), vec![]), 0), Wish::Births);
-        assert_eq!(gap.hear(DDATA, &payload(Some(4), vec![]), 0), Wish::Births, "until they come");
-
-        let mut unknown = born();
-        let stranger = vec![Metric::aliased(99, Value::Boolean(true))];
-        assert_eq!(unknown.hear(NDATA, &payload(Some(2), stranger), 0), Wish::Births);
-    }
-
-    #[test]
-    fn the_sequence_goes_on_after_255() {
-        let mut board = born();
-        for seq in (2..=u8::MAX).chain([0, 1]) {
-            assert_eq!(board.hear(DDATA, &payload(Some(seq), vec![]), 0), Wish::Nothing, "{seq}");
-        }
-    }
-
-    #[test]
-    fn a_death_takes_the_quality_and_leaves_the_value() {
-        let mut board = born();
-        board.hear(DDEATH, &payload(Some(2), vec![]), 600);
-        assert_eq!(board.number("gpu0", "Temperature"), None);
-        assert_eq!(board.tag("gpu0", "Temperature").unwrap().value, Some(Value::Float(61.5)));
-        assert_eq!(whats(&board).last(), Some(&What::DeviceGone("gpu0".into())));
-    }
-
-    #[test]
-    fn only_the_death_of_this_session_counts() {
-        let mut board = born();
-        board.hear(NDEATH, &death(3), 700);
-        assert_eq!(board.state(), Some("running"));
-        board.hear(NDEATH, &death(4), 800);
-        assert_eq!((board.state(), whats(&board).last()), (None, Some(&What::NodeGone)));
-    }
-
-    #[test]
-    fn strangers_commands_and_nonsense_change_nothing() {
-        let mut board = born();
-        for topic in
-            ["spBv1.0/demo/NDATA/node-2", "spBv1.0/demo/NCMD/node-1", "spBv1.0/STATE/scada", "weather"]
-        {
-            assert_eq!(board.hear(topic, &payload(Some(2), vec![]), 0), Wish::Nothing);
-        }
-        assert_eq!((board.published(), board.unreadable()), (2, 0));
-        assert_eq!(board.hear(NDATA, &[0xFF; 20], 0), Wish::Nothing);
-        assert_eq!((board.published(), board.unreadable()), (3, 1));
-    }
-}
+mod tests;

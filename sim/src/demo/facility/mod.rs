@@ -7,6 +7,7 @@
 
 mod board;
 mod notice;
+mod tag;
 mod watch;
 
 pub(crate) use board::{Board, NODE};

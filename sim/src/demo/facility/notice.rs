@@ -24,6 +24,10 @@ pub(crate) enum What {
     NodeGone,
     /// A device of the node does not answer.
     DeviceGone(String),
+    /// The broker cannot be reached.
+    BrokerGone,
+    /// It can again.
+    BrokerBack,
 }
 
 /// States that are no trouble.
@@ -34,9 +38,9 @@ impl What {
     #[must_use]
     pub(crate) fn is_trouble(&self) -> bool {
         match self {
-            Self::AlarmRaised(_) | Self::NodeGone | Self::DeviceGone(_) => true,
+            Self::AlarmRaised(_) | Self::NodeGone | Self::DeviceGone(_) | Self::BrokerGone => true,
             Self::State(state) => !CALM.contains(&state.as_str()),
-            Self::AlarmCleared(_) => false,
+            Self::AlarmCleared(_) | Self::BrokerBack => false,
         }
     }
 }
@@ -49,6 +53,8 @@ impl fmt::Display for What {
             Self::State(state) => write!(f, "state {state}"),
             Self::NodeGone => write!(f, "the node is gone from the broker"),
             Self::DeviceGone(device) => write!(f, "device {device} does not answer"),
+            Self::BrokerGone => write!(f, "the broker cannot be reached"),
+            Self::BrokerBack => write!(f, "the broker can be reached again"),
         }
     }
 }

@@ -91,7 +91,7 @@ impl Listener {
         loop {
             match connection.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    self.host.board().set_connected(true);
+                    self.host.board().set_connected(true, self.nvml.plant_time_ms());
                     if let Err(error) = self.client.try_subscribe(&self.filter, QoS::AtMostOnce) {
                         debug!(%error, "the demo's host cannot subscribe yet");
                     }
@@ -106,7 +106,7 @@ impl Listener {
                 }
                 Ok(Event::Incoming(_) | Event::Outgoing(_)) => {}
                 Err(error) => {
-                    self.host.board().set_connected(false);
+                    self.host.board().set_connected(false, self.nvml.plant_time_ms());
                     debug!(%error, "the demo's host has lost the broker");
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -14,20 +14,15 @@ use super::{gpus, panels};
 const PANEL_ROWS: u16 = 10;
 /// Rows of the key help.
 const KEY_ROWS: u16 = 2;
+/// Keys in the first of them, so that both fit into 100 columns.
+const KEYS_IN_FIRST_ROW: usize = 9;
 /// Below this width the panels are stacked away: only the loop is shown.
 const TWO_PANELS: u16 = 80;
 
 /// Draws one moment. Too small a terminal loses the messages first, then the panels, then the GPUs.
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    let gpu_rows = gpus::rows(view);
-    let [title, gpu_area, middle, messages, keys] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(gpu_rows),
-        Constraint::Length(PANEL_ROWS),
-        Constraint::Fill(1),
-        Constraint::Length(KEY_ROWS),
-    ])
-    .areas(frame.area());
+    let [title, gpu_area, middle, messages, keys] =
+        Layout::vertical(rows(frame.area().height, view)).areas(frame.area());
     draw_title(frame, title, view);
     gpus::draw(frame, gpu_area, view);
     if middle.width >= TWO_PANELS {
@@ -40,6 +35,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     }
     panels::draw_messages(frame, messages, view);
     draw_keys(frame, keys, view);
+}
+
+/// Rows of title, GPUs, panels, messages and keys: first come, first served.
+fn rows(height: u16, view: &View<'_>) -> [Constraint; 5] {
+    let mut left = height;
+    let mut take = |wanted: u16, least: u16| {
+        let rows = if left >= least { wanted.min(left) } else { 0 };
+        left -= rows;
+        Constraint::Length(rows)
+    };
+    let (title, gpus) = (take(1, 1), take(gpus::rows(view), 3));
+    let (keys, panels) = (take(KEY_ROWS, 1), take(PANEL_ROWS, 3));
+    [title, gpus, panels, Constraint::Fill(1), keys]
 }
 
 fn draw_title(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
@@ -72,12 +80,12 @@ fn draw_keys(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     for key in &KEYS {
         let style = if view.keys.is_down(key) { Style::new().red().bold() } else { Style::new() };
         spans.push(Span::from(format!(" {} ", key.key)).style(style.reversed()));
-        spans.push(Span::from(format!(" {}  ", key.label)).style(style));
+        spans.push(Span::from(format!(" {} ", key.label)).style(style));
     }
     spans.push(Span::from(" q ").reversed());
     spans.push(Span::from(" quit"));
-    let half = KEYS.len() / 2 * 2;
-    let (first, second) = spans.split_at_checked(half).unwrap_or((&spans, &[]));
+    // Each key is two spans.
+    let (first, second) = spans.split_at_checked(2 * KEYS_IN_FIRST_ROW).unwrap_or((&spans, &[]));
     let lines = vec![Line::from(first.to_vec()), Line::from(second.to_vec())];
     frame.render_widget(Paragraph::new(lines), area);
 }
@@ -103,7 +111,7 @@ mod tests {
 
     fn board() -> Board {
         let mut board = Board::new("demo", "node-1");
-        board.set_connected(true);
+        board.set_connected(true, 0);
         let node = vec![
             Metric::named("State", text("critical")).with_alias(1),
             Metric::named("Leader", text("flow_guard")).with_alias(2),
@@ -171,8 +179,11 @@ mod tests {
 
     #[test]
     fn a_small_terminal_keeps_state_and_gpus() {
-        let screen = screen(70, 14);
-        assert!(screen.contains("CRITICAL") && screen.contains("81.7"), "{screen}");
+        let screen = screen(60, 12);
+        assert!(
+            screen.contains("CRITICAL") && screen.contains("81.7") && !screen.contains("Loop"),
+            "{screen}"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::plant::GpuTruth;
 use crate::world::RequestTruth;
 
 /// Cells of a margin bar.
-const BAR: usize = 10;
+const BAR: u8 = 10;
 /// Margin of a full bar, K.
 const FULL_BAR: f64 = 40.0;
 /// Above this margin the bar is green, K: the agent's calm margin.
@@ -75,8 +75,8 @@ fn margin_bar(margin: Option<f64>) -> Line<'static> {
         clippy::cast_sign_loss,
         reason = "held between 0 and the bar's length"
     )]
-    let cells = (kelvin / FULL_BAR * BAR as f64).round().clamp(0.0, BAR as f64) as usize;
-    let bar = format!("{}{}", "█".repeat(cells), "·".repeat(BAR - cells));
+    let cells = (kelvin / FULL_BAR * f64::from(BAR)).round().clamp(0.0, f64::from(BAR)) as usize;
+    let bar = format!("{}{}", "█".repeat(cells), "·".repeat(usize::from(BAR) - cells));
     Line::from(vec![Span::from(bar).fg(colour), Span::from(format!(" {kelvin:.0} K"))])
 }
 

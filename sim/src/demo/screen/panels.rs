@@ -24,13 +24,13 @@ pub(super) fn draw_loop(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     };
     let fixed = view.truth.fixed_flow_pump_kwh;
     let share = if fixed > 0.0 {
-        format!("{:.0} % of fixed flow", energy.pump_kwh / fixed * 100.0)
+        format!("({:.0} % of fixed)", energy.pump_kwh / fixed * 100.0)
     } else {
         String::new()
     };
     let lines = vec![
         line("pump", format!("{:.1} %, set {}", plant.pump.speed * 100.0, set("pump", "SpeedSetpoint", "%"))),
-        line("", format!("{:.0} kPa, {:.0} W, {share}", plant.pump.head_kpa, plant.power.pump)),
+        line("", format!("{:.0} kPa, {:.0} W {share}", plant.pump.head_kpa, plant.power.pump)),
         line(
             "flow",
             format!("{:.1} L/min, demand {}", plant.node_loop.flow_lpm, set(NODE, "FlowDemand", "L/min")),
@@ -48,7 +48,7 @@ pub(super) fn draw_loop(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         line(
             "river",
             format!(
-                "{:.2} kW, {:.4} kWh, at {:.1} °C",
+                "{:.2} kW, {:.4} kWh, {:.1} °C",
                 plant.power.river / 1000.0,
                 energy.river_kwh,
                 plant.facility.river_celsius

@@ -135,10 +135,11 @@ pub(super) struct Valve {
 }
 
 impl Valve {
-    pub(super) fn new() -> Self {
+    /// `setpoint` is the one it holds from before, 0..1.
+    pub(super) fn new(setpoint: f64) -> Self {
         Self {
             now_ms: 0,
-            setpoint: 0,
+            setpoint: unsigned(setpoint, 1.0 / f64::from(FULL_SCALE)).min(FULL_SCALE),
             override_control: 0,
             min: 0,
             max: FULL_SCALE,

@@ -15,7 +15,7 @@ fn seen() -> ValveReadings {
 }
 
 fn valve_of(seen: ValveReadings) -> Valve {
-    let mut valve = Valve::new();
+    let mut valve = Valve::new(0.0);
     valve.sense(&Readings { valve: seen, ..Readings::default() });
     valve
 }
@@ -45,6 +45,12 @@ fn the_map_has_the_vendors_scales() {
     assert_eq!(words::<2>(&valve, 105), [0, 10_000], "limits");
     assert_eq!(words::<2>(&valve, 108), [0, 0], "bus failure: no action, watchdog off");
     assert_eq!(words::<2>(&valve, 157), [0, 0], "status");
+}
+
+#[test]
+fn it_holds_the_set_point_from_before() {
+    let valve = Valve::new(0.625);
+    assert_eq!((ordered(&valve), valve.register(0)), (63, Some(6250)));
 }
 
 #[test]

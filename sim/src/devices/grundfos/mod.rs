@@ -200,6 +200,8 @@ impl Device for Pump {
             pump.seen = readings.pump;
             if pump.seen.alarm_code != 0 {
                 pump.tripped_by = Some(pump.seen.alarm_code);
+            } else if pump.seen.reset_pressed {
+                pump.tripped_by = None;
             }
         });
     }

@@ -191,6 +191,18 @@ fn an_alarm_stops_the_drive_until_its_cause_is_gone_and_reset_rises() {
 }
 
 #[test]
+fn reset_at_the_panel_ends_an_alarm_whose_cause_is_gone() {
+    let mut pump = remote();
+    let pressed = PumpReadings { reset_pressed: true, ..seen() };
+    pump.sense(&Readings { pump: PumpReadings { alarm_code: 51, ..pressed }, ..Readings::default() });
+    assert_eq!(ordered(&pump), None, "the cause is still there");
+    pump.sense(&Readings { pump: seen(), ..Readings::default() });
+    assert_eq!(ordered(&pump), None, "nobody has reset it");
+    pump.sense(&Readings { pump: pressed, ..Readings::default() });
+    assert_eq!((ordered(&pump), pump.register(204)), (Some(45), Some(0)));
+}
+
+#[test]
 fn a_warning_does_not_stop_the_drive() {
     let pump = pump(PumpReadings { warning_code: 88, ..seen() });
     assert_eq!((pump.register(205), ordered(&pump)), (Some(88), Some(80)));
