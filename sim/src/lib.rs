@@ -1,4 +1,14 @@
-//! placeholder
+//! World of eisbach: what the agent is tested against, and what the demo shows.
+//!
+//! ```text
+//!   workload ─► plant ◄─► devices (Modbus TCP) ◄─► agent ◄─► broker ─► dashboard
+//!                 ▲                                  │
+//!                 └──── NVML state (shared file) ◄───┘
+//! ```
+//!
+//! The plant is not written from the controller's model: other structure, other numbers, so that the controller is
+//! tested against a world it does not know.
+
 pub mod broker;
 pub mod clock;
 pub mod demo;

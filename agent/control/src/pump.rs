@@ -41,8 +41,10 @@ pub(crate) struct PumpLoop {
 impl PumpLoop {
     /// Takes over from what the pump does, so that the first set-point is no bump.
     pub(crate) fn seed(&mut self, speed: Percent, flow_per_percent: LitersPerMinute) {
-        self.speed = Some(speed.get());
-        self.load = speed.get() * flow_per_percent.get();
+        // A drive may show more than full speed; nobody may ask it for that.
+        let speed = speed.held(Percent::ZERO, Percent::new(100.0)).get();
+        self.speed = Some(speed);
+        self.load = speed * flow_per_percent.get();
         self.integral = 0.0;
     }
 
@@ -178,6 +180,14 @@ mod tests {
         pump.seed(Percent::new(62.0), PER_PERCENT);
         let speed = pump.run(&task(3000.0, 30.0), 0.1, &tuning).value.unwrap().get();
         assert!((speed - 62.0).abs() <= 0.5, "{speed}");
+    }
+
+    #[test]
+    fn nobody_is_asked_for_more_than_full_speed() {
+        let mut pump = PumpLoop::default();
+        pump.seed(Percent::new(108.0), PER_PERCENT);
+        let speed = pump.run(&task(12_000.0, 5.0), 0.1, &Tuning::default()).value.unwrap();
+        assert!(speed <= Percent::new(100.0), "{speed}");
     }
 
     #[test]

@@ -55,8 +55,9 @@ pub(crate) fn target(snapshot: &Snapshot, tuning: &Tuning) -> SupplyTarget {
 impl SupplyLoop {
     /// Takes over from where the valve stands, so that the first set-point is no bump.
     pub(crate) fn seed(&mut self, position: Percent) {
-        self.position = Some(position.get());
-        self.integral = position.get();
+        let position = position.held(Percent::ZERO, Percent::new(100.0)).get();
+        self.position = Some(position);
+        self.integral = position;
     }
 
     pub(crate) fn run(

@@ -90,6 +90,14 @@ impl DeviceRole {
         }
     }
 
+    /// The pump's head is what a loss of flow shows in first.
+    const fn default_poll_ms(self) -> u64 {
+        match self {
+            Self::Pump => 50,
+            Self::Valve | Self::Meter | Self::Room | Self::Leak => 100,
+        }
+    }
+
     /// What a profile must offer to fill this role.
     const fn needs(self) -> (&'static [Signal], &'static [Control]) {
         match self {
@@ -268,8 +276,9 @@ impl Checker<'_> {
         let section = role.as_str();
         self.host_port(&format!("{section}.address"), &raw.address)?;
         self.within(&format!("{section}.unit"), raw.unit, &(1..=255))?;
-        self.within(&format!("{section}.poll_ms"), raw.poll_ms, &(20..=500))?;
-        self.within(&format!("{section}.stale_ms"), raw.stale_ms, &(raw.poll_ms * 2..=5000))?;
+        let poll_ms = raw.poll_ms.unwrap_or(role.default_poll_ms());
+        self.within(&format!("{section}.poll_ms"), poll_ms, &(20..=500))?;
+        self.within(&format!("{section}.stale_ms"), raw.stale_ms, &(poll_ms * 2..=5000))?;
         let name = raw.profile.unwrap_or_else(|| role.default_profile().into());
         let key = format!("{section}.profile");
         let refuse = |message| ConfigError::Profile {
@@ -299,7 +308,7 @@ impl Checker<'_> {
             address: raw.address,
             unit: raw.unit,
             profile,
-            poll_ms: raw.poll_ms,
+            poll_ms,
             stale_ms: raw.stale_ms,
         })
     }

@@ -72,8 +72,7 @@ pub(super) struct Device {
     #[serde(default = "one")]
     pub(super) unit: u8,
     pub(super) profile: Option<String>,
-    #[serde(default = "hundred")]
-    pub(super) poll_ms: u64,
+    pub(super) poll_ms: Option<u64>,
     #[serde(default = "two_seconds")]
     pub(super) stale_ms: u64,
 }
@@ -122,9 +121,6 @@ const fn eight() -> u8 {
 }
 const fn ten() -> u16 {
     10
-}
-const fn hundred() -> u64 {
-    100
 }
 const fn two_seconds() -> u64 {
     2000

@@ -9,7 +9,7 @@
 //!               workload, river, faults ┘
 //! ```
 //!
-//! [`World`] is pure but for the two seams: it reads no clock. [`run`] paces it.
+//! [`World`] is pure but for the two seams: it reads no clock. [`WorldThread`] paces it.
 
 mod baseline;
 mod commission;

@@ -28,7 +28,7 @@ use crate::tuning::Tuning;
 
 /// Head this far off its expectation is a collapse or a blockage: as a share near the speed at which it was learned,
 /// and far from it (head over speed² changes a little with speed); and at least this many kPa (sensor noise).
-const HEAD_BAND: (f32, f32, f32) = (0.15, 0.30, 4.0);
+const HEAD_BAND: (f32, f32, f32) = (0.10, 0.30, 4.0);
 /// How far from the learned speed counts as near, points of speed.
 const NEAR_SPEED: f32 = 10.0;
 /// Flow below this share of its expectation supports a finding of blockage.
