@@ -77,5 +77,6 @@ fn i12_the_cycle_does_not_wait_for_a_dead_bus() {
         rig.event(&format!("silence-{device}"));
     }
     let cycles = until("a hundred cycles pass", MINUTE, || rig.cycles(), |now| now.0 >= before.0 + 100);
-    assert!(cycles.1 - before.1 <= 2, "{} cycles overran", cycles.1 - before.1);
+    // A cycle that waited would overrun every time; a busy machine makes it late now and then.
+    assert!(cycles.1 - before.1 <= 10, "{} of 100 cycles overran", cycles.1 - before.1);
 }
