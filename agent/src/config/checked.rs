@@ -276,7 +276,7 @@ impl Checker<'_> {
         let section = role.as_str();
         self.host_port(&format!("{section}.address"), &raw.address)?;
         self.within(&format!("{section}.unit"), raw.unit, &(1..=255))?;
-        let poll_ms = raw.poll_ms.unwrap_or(role.default_poll_ms());
+        let poll_ms = raw.poll_ms.unwrap_or_else(|| role.default_poll_ms());
         self.within(&format!("{section}.poll_ms"), poll_ms, &(20..=500))?;
         self.within(&format!("{section}.stale_ms"), raw.stale_ms, &(poll_ms * 2..=5000))?;
         let name = raw.profile.unwrap_or_else(|| role.default_profile().into());
