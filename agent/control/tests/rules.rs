@@ -8,7 +8,9 @@ use eisbach_control::{Controller, Leader, Reason, Rung, Snapshot, StateName, Tun
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::{BadReason, Reading};
-use eisbach_protocol::units::{Celsius, Kelvin, Megahertz, Millis, Percent, Watts};
+use eisbach_protocol::units::{
+    Celsius, Kelvin, KiloPascal, LitersPerMinute, Megahertz, Millis, Percent, Watts,
+};
 
 const LATER: Millis = Millis::from_secs(100);
 
@@ -175,4 +177,47 @@ fn i02_a_leak_from_before_a_restart_keeps_the_loop_stopped_until_it_is_reset() {
     assert!(!decision.pump_run);
     let reset = Snapshot { reset: true, ..healthy() };
     assert!(controller.step(&reset, Millis::from_secs(31)).pump_run);
+}
+
+#[test]
+fn a_drive_in_alarm_is_reset_six_times_ten_seconds_apart_and_then_left_to_people() {
+    let mut controller = running();
+    let mut tripped = healthy();
+    tripped.pump.alarm = Reading::measured(true, AGE);
+    tripped.pump.running = Reading::measured(false, AGE);
+    let mut pulses = Vec::new();
+    let mut before = false;
+    for tenth in 0..1200_u64 {
+        let reset = controller.step(&tripped, LATER + Millis::new(tenth * 100)).pump_reset;
+        if reset && !before {
+            pulses.push(tenth / 10);
+        }
+        before = reset;
+    }
+    assert_eq!(pulses, [0, 10, 20, 30, 40, 50]);
+}
+
+#[test]
+fn i02_a_drive_is_never_reset_while_there_is_water() {
+    let mut controller = running();
+    let mut wet = healthy();
+    wet.leak.detected = Reading::measured(true, AGE);
+    wet.pump.alarm = Reading::measured(true, AGE);
+    for tenth in 0..300_u64 {
+        let decision = controller.step(&wet, LATER + Millis::new(tenth * 100));
+        assert!(!decision.pump_reset && !decision.pump_run);
+    }
+}
+
+#[test]
+fn i06_a_pump_that_does_not_follow_its_set_point_is_an_alarm_after_its_ramp() {
+    let mut controller = running();
+    let mut stuck = healthy();
+    stuck.pump.speed = Reading::measured(Percent::new(45.0), AGE);
+    stuck.pump.head = Reading::measured(KiloPascal::new(23.0), AGE);
+    stuck.meter.flow = Reading::measured(LitersPerMinute::new(5.6), AGE);
+    assert!(!hold(&mut controller, &stuck, LATER, 10).alarms.has(Alarm::SetPointIgnored));
+    assert!(
+        hold(&mut controller, &stuck, LATER + Millis::from_secs(11), 5).alarms.has(Alarm::SetPointIgnored)
+    );
 }

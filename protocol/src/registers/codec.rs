@@ -172,6 +172,20 @@ mod tests {
         assert_eq!(encode(&speed(), f32::NAN), Err(EncodeError::NotFinite));
     }
 
+    #[test]
+    fn a_control_word_is_always_written_whole() {
+        let run = |reset| Command {
+            control: Control::PumpRun,
+            form: CommandForm::Word { on: 3, off: 1, reset },
+            ..speed()
+        };
+        assert_eq!(
+            [0.0, 1.0, 2.0].map(|wish| encode(&run(Some(7)), wish)),
+            [1, 3, 7].map(|word| Ok(Words(word)))
+        );
+        assert_eq!(encode(&run(None), 2.0), Ok(Words(3)), "without a reset word it simply runs");
+    }
+
     proptest! {
         #[test]
         fn any_words_decode_to_a_possible_value_or_a_reason(words in prop::collection::vec(any::<u16>(), 0..4), kind in 0..6_u8, bit in any::<u8>()) {
