@@ -1,10 +1,12 @@
 //! The only file of the agent that reads a clock. Everywhere else time is an argument.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eisbach_protocol::units::Millis;
+use tokio::time::Instant;
 
-/// Monotonic time since the program started, and wall time for what leaves the node.
+/// Monotonic time since the program started, and wall time for what leaves the node. In a test whose time is paused,
+/// it stands still with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -26,8 +28,8 @@ impl Clock {
 
     /// The instant at which this clock shows `at`, for timers.
     #[must_use]
-    pub fn instant(&self, at: Millis) -> Instant {
-        self.start + Duration::from_millis(at.get())
+    pub fn instant(&self, at: Millis) -> std::time::Instant {
+        self.start.into_std() + Duration::from_millis(at.get())
     }
 
     /// Milliseconds since 1970 in UTC; zero if the node's clock is before that.

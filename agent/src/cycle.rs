@@ -23,6 +23,7 @@ use tracing::warn;
 
 use crate::act::Hands;
 use crate::clock::Clock;
+use crate::device_alarms;
 use crate::episodes::Teller;
 use crate::latch::Latch;
 use crate::links::Links;
@@ -86,10 +87,12 @@ pub async fn run(
 
         cycle.count += 1;
         cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));
+        device_alarms::tell(&mut cycle, links, decision.alarms);
         let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));
         teller.tell(decision.clone(), Arc::clone(&report));
         links.publish(Arc::clone(&report));
         latest.send_replace(report);
+        links.beat(cycle.count);
         manager.completed(decision.state);
 
         let took = clock.now().since(began);

@@ -32,11 +32,9 @@ impl Links {
     #[must_use]
     pub fn start(config: &Config, tasks: &mut JoinSet<()>, clock: Clock, token: &CancellationToken) -> Self {
         let gpu = GpuLink::spawn(tasks, ClientSettings::new(config.gpu.socket.clone()), clock, token.clone());
-        let devices = config
-            .devices
-            .iter()
-            .map(|device| (device.role, device::spawn(tasks, settings(device), clock, token.clone())))
-            .collect();
+        let settings = config.devices.iter().map(settings).collect();
+        let links = device::spawn_all(tasks, settings, Some(config.state.clone()), clock, token);
+        let devices = config.devices.iter().map(|device| device.role).zip(links).collect();
         let facility = config.facility.as_ref().and_then(|facility| {
             let settings = FacilitySettings {
                 host: facility.host.clone(),
@@ -67,6 +65,13 @@ impl Links {
         }
     }
 
+    /// Tells every device's link that control cycle number `cycle` is complete: heartbeats come from nothing else.
+    pub fn beat(&self, cycle: u64) {
+        for (_, link) in &self.devices {
+            link.beat(cycle);
+        }
+    }
+
     /// Hands the cycle's report to the facility.
     pub fn publish(&self, report: Arc<Report>) {
         if let Some(facility) = &self.facility {
@@ -86,7 +91,7 @@ impl Links {
 pub fn settings(device: &DeviceConfig) -> DeviceSettings {
     DeviceSettings {
         name: device.role.as_str().to_owned(),
-        address: device.address.clone(),
+        wire: device.wire.clone(),
         unit: device.unit,
         profile: device.profile.clone(),
         poll_ms: device.poll_ms,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use eisbach_agent::{config, logging, run, status};
+use eisbach_agent::{config, logging, probe, profiles, run, status};
 
 /// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
 #[derive(Debug, Parser)]
@@ -67,6 +67,50 @@ enum Command {
         /// within a minute, so that the restart takes over without a bump.
         #[arg(long)]
         forgive_one: bool,
+        /// Hands devices back to their own regulation instead, where they have one: for maintenance and removal.
+        #[arg(long, conflicts_with = "forgive_one")]
+        release: bool,
+    },
+    /// Looks at every device once: who it is, what it says, what it does when nobody speaks to it. Writes nothing.
+    Probe {
+        /// Configuration file.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Device profiles: what the registers of pumps, valves, meters and sensors mean.
+    #[command(subcommand)]
+    Profile(Profile),
+}
+
+#[derive(Debug, Subcommand)]
+enum Profile {
+    /// Checks a profile: one line, exit code 0 or 1.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Lists the profiles there are.
+    List {
+        /// A directory of profiles that go before the shipped ones (`paths.profiles` of the configuration).
+        #[arg(long)]
+        directory: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one profile: what is read and written, how well each line is known, and who says so.
+    Show {
+        /// Its name.
+        name: String,
+        /// A directory of profiles that go before the shipped ones.
+        #[arg(long)]
+        directory: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -80,10 +124,16 @@ fn main() -> ExitCode {
             logging::start();
             run::gpu_process(&config)
         }
-        Command::Failsafe { config, reason, forgive_one } => {
+        Command::Failsafe { config, release: true, .. } => {
+            logging::start();
+            run::release(&config)
+        }
+        Command::Failsafe { config, reason, forgive_one, release: false } => {
             logging::start();
             run::failsafe(&config, &reason, forgive_one)
         }
+        Command::Probe { config, json } => probe::command(&config, json),
+        Command::Profile(command) => profile(&command),
         Command::Reset { config } => {
             logging::start();
             run::reset(&config)
@@ -106,6 +156,23 @@ fn check(path: &std::path::Path) -> ExitCode {
             );
             ExitCode::SUCCESS
         }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this command's output is for its caller")]
+fn profile(command: &Profile) -> ExitCode {
+    let out = &mut std::io::stdout().lock();
+    let done = match command {
+        Profile::Check { file } => profiles::check(file, out),
+        Profile::List { directory, json } => profiles::list(directory.as_deref(), *json, out),
+        Profile::Show { name, directory, json } => profiles::show(name, directory.as_deref(), *json, out),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

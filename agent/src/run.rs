@@ -29,7 +29,7 @@ use crate::latch::{self, Latch};
 use crate::links::{self, Links};
 use crate::modbus;
 use crate::modbus::device::DeviceSettings;
-use crate::modbus::failsafe::{SafeWrite, drive_safe};
+use crate::modbus::failsafe::{Outcome, SafeWrite, drive_safe};
 use crate::report::Report;
 use crate::service::Manager;
 use crate::start_config::{self, Keep, Start};
@@ -246,6 +246,21 @@ pub fn failsafe(path: &Path, reason: &str, forgive_one: bool) -> ExitCode {
     if runtime.block_on(drive(&state, reason)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// `eisbach-agent failsafe --release`.
+#[must_use]
+pub fn release(path: &Path) -> ExitCode {
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
+    let (devices, _safe) = match start_config::choose(path, Keep::Nothing) {
+        Start::Use { config, .. } => safe_state(&config, Leak::None),
+        Start::Salvage { actuators, .. } => salvaged(&actuators, Leak::None),
+    };
+    let outcomes = runtime.block_on(modbus::failsafe::release_devices(&devices, modbus::failsafe::DEADLINE));
+    if outcomes.is_empty() {
+        info!("RELEASE: no device knows a regulation of its own; nothing written");
+    }
+    if told("RELEASE", "by hand", &outcomes) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// `eisbach-agent reset`: confirms that a leak is mended.
 #[must_use]
 pub fn reset(path: &Path) -> ExitCode {
@@ -269,11 +284,15 @@ type SafeState = (Vec<DeviceSettings>, Vec<SafeWrite>);
 
 /// Drives the safe state once; whether every device has it.
 async fn drive((devices, writes): &SafeState, reason: &str) -> bool {
-    let outcomes = drive_safe(devices, writes, modbus::failsafe::DEADLINE).await;
-    for outcome in &outcomes {
+    told("FAILSAFE", reason, &drive_safe(devices, writes, modbus::failsafe::DEADLINE).await)
+}
+
+/// Says what became of each device; whether all went well.
+fn told(what: &str, reason: &str, outcomes: &[Outcome]) -> bool {
+    for outcome in outcomes {
         match &outcome.result {
-            Ok(()) => info!(reason, "FAILSAFE: {outcome}"),
-            Err(_) => error!(reason, "FAILSAFE: {outcome}"),
+            Ok(()) => info!(reason, "{what}: {outcome}"),
+            Err(_) => error!(reason, "{what}: {outcome}"),
         }
     }
     outcomes.iter().all(|outcome| outcome.result.is_ok())
@@ -313,7 +332,7 @@ fn salvaged(actuators: &[Actuator], leak: Leak) -> SafeState {
         .iter()
         .map(|actuator| DeviceSettings {
             name: actuator.role.as_str().to_owned(),
-            address: actuator.address.clone(),
+            wire: actuator.wire.clone(),
             unit: actuator.unit,
             profile: actuator.profile.clone(),
             poll_ms: 100,
@@ -324,14 +343,15 @@ fn salvaged(actuators: &[Actuator], leak: Leak) -> SafeState {
     (devices, actuators.iter().flat_map(|actuator| safe_writes(actuator.role, safe, leak)).collect())
 }
 
-/// What is safe for a device of this role: more flow, all heat to the river; with a leak, no flow at all.
+/// What is safe for a device of this role, by its profile unless the configuration says otherwise: more flow, all heat
+/// to the river; with a leak, no flow at all.
 fn safe_writes(role: DeviceRole, safe: FailsafeConfig, leak: Leak) -> Vec<SafeWrite> {
     let write = |control, value| SafeWrite { device: role.as_str().to_owned(), control, value };
     match (role, leak) {
         (DeviceRole::Pump, Leak::None) => {
-            vec![write(Control::PumpSpeed, safe.pump_percent), write(Control::PumpRun, 1.0)]
+            vec![write(Control::PumpSpeed, safe.pump_percent), write(Control::PumpRun, None)]
         }
-        (DeviceRole::Pump, Leak::Latched) => vec![write(Control::PumpRun, 0.0)],
+        (DeviceRole::Pump, Leak::Latched) => vec![write(Control::PumpRun, Some(0.0))],
         (DeviceRole::Valve, _) => vec![write(Control::ValvePosition, safe.valve_percent)],
         (DeviceRole::Pump, Leak::Unknown) | (DeviceRole::Meter | DeviceRole::Room | DeviceRole::Leak, _) => {
             Vec::new()

@@ -30,12 +30,22 @@ pub enum Alarm {
     ValveSilent,
     /// The recovery valve does not follow its set-point.
     ValveFault,
+    /// Somebody else is in charge of the recovery valve.
+    ValveLocal,
     /// The flow and temperature meter does not answer, or not with both.
     MeterSilent,
     /// Flow cannot be judged as it should: no head, or far less flow than commissioned.
     FlowDoubtful,
     /// An actuator does not do what it was told.
     SetPointIgnored,
+    /// Another master writes to an actuator.
+    ForeignWriter,
+    /// An actuator would hold its last set-point if the agent fell silent.
+    UnprotectedActuator,
+    /// An actuator's writes for today are used up.
+    WriteBudgetSpent,
+    /// A device is not the one that its profile describes.
+    WrongDevice,
     /// The dew point is unknown; the condensation limit rests on a worst case.
     DewPointUnknown,
     /// Supply is close to the dew point.
@@ -138,6 +148,9 @@ alarms! {
     ValveFault "valve_fault" Medium false
         "Supply temperature may leave its set-point."
         "Check the valve's drive."
+    ValveLocal "valve_local" Medium false
+        "Heat recovery and supply temperature are not controlled."
+        "Switch the valve to remote when work on it is done."
     MeterSilent "meter_silent" Medium false
         "Flow and loop temperatures are unknown; the pump runs at full speed."
         "Check the meter's bus connection and power."
@@ -147,6 +160,18 @@ alarms! {
     SetPointIgnored "set_point_ignored" High false
         "Pump or valve is somewhere else than control wants it."
         "Look for a second master, a local mode or a blocked drive."
+    ForeignWriter "foreign_writer" High false
+        "Two masters move one actuator; the agent yields and only ever raises cooling."
+        "Find the other master and take one of the two off the device."
+    UnprotectedActuator "unprotected_actuator" Medium false
+        "If the agent or its network fails, the actuator stays where it is."
+        "Set the device's bus watchdog and fail action; `eisbach-agent probe` shows both."
+    WriteBudgetSpent "write_budget_spent" Medium false
+        "Set-points follow only towards more cooling, or not at all, until midnight UTC."
+        "Look for a hunting set-point; check daily_budget in the device's profile."
+    WrongDevice "wrong_device" High false
+        "The device is left alone: nothing is read from it or written to it."
+        "Check its address and unit, and the profile in the configuration."
     DewPointUnknown "dew_point_unknown" Low false
         "Supply is kept warmer than needed."
         "Check the dew point sensor."

@@ -151,6 +151,10 @@ points! {
     PumpRunning      Pump "Running"         Bool  ""      0.0 .. 1.0      dead 0.0  "The drive turns the pump"
     PumpRemote       Pump "Remote"          Bool  ""      0.0 .. 1.0      dead 0.0  "The pump obeys the bus"
     PumpInlet        Pump "InletPressure"   Float "kPa"   0.0 .. 600.0    dead 2.0  "Pressure at the suction side"
+    PumpLink         Pump "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
+    PumpProtection   Pump "Protection"     Text  ""      0.0 .. 0.0      dead 0.0  "What the device does if the agent falls silent"
+    PumpWrites       Pump "WritesToday"    Int   ""      0.0 .. 1e6      dead 10.0 "Registers written since midnight UTC"
+    PumpForeign      Pump "ForeignWrites"  Int   ""      0.0 .. 1e6      dead 0.0  "Times that another master changed a set-point"
 
     ValveTarget      Valve "PositionSetpoint" Float "%"   0.0 .. 100.0    dead 0.5  "Position asked for; 0 sends all heat to the river"
     ValveLeader      Valve "Leader"         Text  ""      0.0 .. 0.0      dead 0.0  "What dictates the position"
@@ -160,18 +164,25 @@ points! {
     ValveInlet       Valve "RecoveryInlet"  Float "Cel"   0.0 .. 80.0     dead 0.1  "Temperature into recovery"
     ValveOutlet      Valve "RecoveryOutlet" Float "Cel"   0.0 .. 80.0     dead 0.1  "Temperature out of recovery"
     ValveHeat        Valve "RecoveredPower" Float "W"     0.0 .. 20000.0  dead 50.0 "Heat given to recovery"
+    ValveLink         Valve "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
+    ValveProtection   Valve "Protection"     Text  ""      0.0 .. 0.0      dead 0.0  "What the device does if the agent falls silent"
+    ValveWrites       Valve "WritesToday"    Int   ""      0.0 .. 1e6      dead 10.0 "Registers written since midnight UTC"
+    ValveForeign      Valve "ForeignWrites"  Int   ""      0.0 .. 1e6      dead 0.0  "Times that another master changed a set-point"
 
     MeterFlow        Meter "Flow"           Float "L/min" 0.0 .. 60.0     dead 0.05 "Coolant flow"
     MeterSupply      Meter "SupplyTemperature" Float "Cel" 0.0 .. 80.0    dead 0.1  "Coolant into the cold plates"
     MeterReturn      Meter "ReturnTemperature" Float "Cel" 0.0 .. 90.0    dead 0.1  "Coolant out of the cold plates"
     MeterHeat        Meter "HeatPower"      Float "W"     0.0 .. 20000.0  dead 50.0 "Heat carried by the loop"
+    MeterLink         Meter "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
 
     RoomDewPoint     Room "DewPoint"        Float "Cel"   -20.0 .. 40.0   dead 0.2  "Dew point of the room air"
     RoomTemperature  Room "Temperature"     Float "Cel"   0.0 .. 50.0     dead 0.2  "Temperature of the room air"
     RoomHumidity     Room "RelativeHumidity" Float "%"    0.0 .. 100.0    dead 1.0  "Relative humidity of the room air"
+    RoomLink         Room "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
 
     LeakDetected     Leak "Detected"        Bool  ""      0.0 .. 1.0      dead 0.0  "Water where none should be"
     LeakFault        Leak "SensorFault"     Bool  ""      0.0 .. 1.0      dead 0.0  "The leak sensor is broken"
+    LeakLink         Leak "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
 }
 
 /// The points of one kind of object, in catalogue order.

@@ -8,11 +8,11 @@
 //! ```
 //!
 //! Nothing here does I/O, reads a clock or decides. The crate is `no_std` and needs no allocator; only the
-//! feature `sparkplug`, whose payloads have no fixed size, asks for one.
+//! features `sparkplug`, whose payloads have no fixed size, and `schema`, which is for tests, ask for one.
 
 #![no_std]
 
-#[cfg(feature = "sparkplug")]
+#[cfg(any(feature = "sparkplug", feature = "schema"))]
 extern crate alloc;
 
 pub mod alarm;

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use eisbach_control::Tuning;
 use eisbach_protocol::gpu_link::MAX_GPUS;
-use eisbach_protocol::registers::{Control, Profile, Signal};
 
 use super::ConfigError;
+use super::devices::{self, DeviceConfig};
 use super::raw::{self, Raw};
-use crate::modbus::profile;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,84 +51,6 @@ pub struct GpuConfig {
     pub client_uid: Option<u32>,
 }
 
-/// What a Modbus device is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceRole {
-    /// Moves the coolant.
-    Pump,
-    /// Decides between river and recovery.
-    Valve,
-    /// Measures flow and loop temperatures.
-    Meter,
-    /// Measures the room air.
-    Room,
-    /// Finds water.
-    Leak,
-}
-
-impl DeviceRole {
-    /// Section of the configuration and name on every face.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pump => "pump",
-            Self::Valve => "valve",
-            Self::Meter => "meter",
-            Self::Room => "room",
-            Self::Leak => "leak",
-        }
-    }
-
-    pub(super) const fn default_profile(self) -> &'static str {
-        match self {
-            Self::Pump => "grundfos-cim",
-            Self::Valve => "belimo-energy-valve",
-            Self::Meter => "calec-st",
-            Self::Room => "vaisala-hmd110",
-            Self::Leak => "leak-relay",
-        }
-    }
-
-    /// The pump's head is what a loss of flow shows in first.
-    const fn default_poll_ms(self) -> u64 {
-        match self {
-            Self::Pump => 50,
-            Self::Valve | Self::Meter | Self::Room | Self::Leak => 100,
-        }
-    }
-
-    /// What a profile must offer to fill this role.
-    const fn needs(self) -> (&'static [Signal], &'static [Control]) {
-        match self {
-            Self::Pump => (
-                &[Signal::PumpSpeed, Signal::PumpRunning, Signal::PumpHead],
-                &[Control::PumpRun, Control::PumpSpeed],
-            ),
-            Self::Valve => (&[Signal::ValvePosition], &[Control::ValvePosition]),
-            Self::Meter => (&[Signal::Flow, Signal::SupplyTemperature], &[]),
-            Self::Room => (&[Signal::DewPoint], &[]),
-            Self::Leak => (&[Signal::Leak], &[]),
-        }
-    }
-}
-
-/// One Modbus device.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeviceConfig {
-    /// What it is for.
-    pub role: DeviceRole,
-    /// `host:port`.
-    pub address: String,
-    /// Unit id.
-    pub unit: u8,
-    /// Its registers.
-    pub profile: Profile,
-    /// Polling period.
-    pub poll_ms: u64,
-    /// Age at which its values are stale.
-    pub stale_ms: u64,
-}
-
 /// The facility's broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FacilityConfig {
@@ -151,50 +72,37 @@ impl Default for GpuConfig {
     }
 }
 
-impl Default for FailsafeConfig {
-    fn default() -> Self {
-        let raw::Failsafe { pump_percent, valve_percent } = raw::Failsafe::default();
-        Self { pump_percent, valve_percent }
-    }
-}
-
-/// What the devices are driven to when nobody controls them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What the devices are driven to when nobody controls them, where it is not what their profiles say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FailsafeConfig {
     /// Pump speed, %.
-    pub pump_percent: f32,
+    pub pump_percent: Option<f32>,
     /// Recovery valve position, %.
-    pub valve_percent: f32,
+    pub valve_percent: Option<f32>,
 }
 
 /// Longest name on a bus; MQTT topics and alarm lists stay readable.
 const LONGEST_NAME: usize = 64;
 
-struct Checker<'a> {
+/// Makes errors that name the file.
+pub(super) struct Checker<'a> {
     path: &'a Path,
 }
 
-pub(super) fn check(path: &Path, raw: Raw) -> Result<Config, ConfigError> {
+pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
     let checker = Checker { path };
     checker.name("node.name", &raw.node.name)?;
     checker.within("node.gpus", usize::from(raw.node.gpus), &(0..=MAX_GPUS))?;
     raw.control
         .check()
         .map_err(|wrong| checker.value(&format!("control.{}", wrong.key), "the given value", wrong.must))?;
-    checker.within("failsafe.pump_percent", raw.failsafe.pump_percent, &(30.0..=100.0))?;
-    checker.within("failsafe.valve_percent", raw.failsafe.valve_percent, &(0.0..=100.0))?;
-    let directory = raw.paths.profiles.as_deref();
-    let devices = [
-        (DeviceRole::Pump, Some(raw.pump)),
-        (DeviceRole::Valve, raw.valve),
-        (DeviceRole::Meter, Some(raw.meter)),
-        (DeviceRole::Room, raw.room),
-        (DeviceRole::Leak, raw.leak),
-    ];
-    let devices = devices
-        .into_iter()
-        .filter_map(|(role, device)| device.map(|device| checker.device(role, device, directory)))
-        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(percent) = raw.failsafe.pump_percent {
+        checker.within("failsafe.pump_percent", percent, &(30.0..=100.0))?;
+    }
+    if let Some(percent) = raw.failsafe.valve_percent {
+        checker.within("failsafe.valve_percent", percent, &(0.0..=100.0))?;
+    }
+    let devices = devices::devices(&checker, &mut raw)?;
     checker.absolute("paths.state", &raw.paths.state)?;
     checker.absolute("paths.status_socket", &raw.paths.status_socket)?;
     Ok(Config {
@@ -214,7 +122,11 @@ pub(super) fn check(path: &Path, raw: Raw) -> Result<Config, ConfigError> {
 }
 
 impl Checker<'_> {
-    fn value(&self, key: &str, value: impl Display, must: impl Into<String>) -> ConfigError {
+    pub(super) const fn path(&self) -> &Path {
+        self.path
+    }
+
+    pub(super) fn value(&self, key: &str, value: impl Display, must: impl Into<String>) -> ConfigError {
         ConfigError::Value {
             path: self.path.to_owned(),
             key: key.into(),
@@ -223,7 +135,7 @@ impl Checker<'_> {
         }
     }
 
-    fn within<T: PartialOrd + Display>(
+    pub(super) fn within<T: PartialOrd + Display>(
         &self,
         key: &str,
         value: T,
@@ -247,7 +159,7 @@ impl Checker<'_> {
         }
     }
 
-    fn absolute(&self, key: &str, path: &Path) -> Result<(), ConfigError> {
+    pub(super) fn absolute(&self, key: &str, path: &Path) -> Result<(), ConfigError> {
         if path.is_absolute() {
             Ok(())
         } else {
@@ -265,52 +177,6 @@ impl Checker<'_> {
             .ok_or_else(|| {
                 self.value(key, format!("\"{address}\""), "\"host:port\", for example \"10.0.0.11:502\"")
             })
-    }
-
-    fn device(
-        &self,
-        role: DeviceRole,
-        raw: raw::Device,
-        directory: Option<&Path>,
-    ) -> Result<DeviceConfig, ConfigError> {
-        let section = role.as_str();
-        self.host_port(&format!("{section}.address"), &raw.address)?;
-        self.within(&format!("{section}.unit"), raw.unit, &(1..=255))?;
-        let poll_ms = raw.poll_ms.unwrap_or_else(|| role.default_poll_ms());
-        self.within(&format!("{section}.poll_ms"), poll_ms, &(20..=500))?;
-        self.within(&format!("{section}.stale_ms"), raw.stale_ms, &(poll_ms * 2..=5000))?;
-        let name = raw.profile.unwrap_or_else(|| role.default_profile().into());
-        let key = format!("{section}.profile");
-        let refuse = |message| ConfigError::Profile {
-            path: self.path.to_owned(),
-            key: key.clone(),
-            name: name.clone(),
-            message,
-        };
-        let profile = profile::load(&name, directory).map_err(|error| refuse(error.to_string()))?;
-        let (signals, controls) = role.needs();
-        for signal in signals {
-            if !profile.points.iter().any(|point| point.signal == *signal) {
-                return Err(refuse(format!(
-                    "it has no {signal:?}, which a {section} needs; choose a profile for a {section}"
-                )));
-            }
-        }
-        for control in controls {
-            if !profile.commands.iter().any(|command| command.control == *control) {
-                return Err(refuse(format!(
-                    "it has no command {control:?}, which a {section} needs; choose a profile for a {section}"
-                )));
-            }
-        }
-        Ok(DeviceConfig {
-            role,
-            address: raw.address,
-            unit: raw.unit,
-            profile,
-            poll_ms,
-            stale_ms: raw.stale_ms,
-        })
     }
 
     fn gpu(&self, raw: raw::Gpu) -> Result<GpuConfig, ConfigError> {

@@ -11,6 +11,7 @@
 //! read ([`salvage`]).
 
 mod checked;
+mod devices;
 mod error;
 pub mod last_good;
 mod raw;
@@ -18,7 +19,8 @@ pub mod salvage;
 
 use std::path::Path;
 
-pub use checked::{Config, DeviceConfig, DeviceRole, FacilityConfig, FailsafeConfig, GpuConfig};
+pub use checked::{Config, FacilityConfig, FailsafeConfig, GpuConfig};
+pub use devices::{DeviceConfig, DeviceRole};
 pub use error::ConfigError;
 pub use raw::STATUS_SOCKET;
 

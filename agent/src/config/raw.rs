@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) meter: Device,
     pub(super) room: Option<Device>,
     pub(super) leak: Option<Device>,
+    pub(super) tls: Option<Tls>,
     pub(super) facility: Option<Facility>,
     #[serde(default)]
     pub(super) paths: Paths,
@@ -69,12 +70,21 @@ impl Default for Gpu {
 #[serde(deny_unknown_fields)]
 pub(super) struct Device {
     pub(super) address: String,
-    #[serde(default = "one")]
-    pub(super) unit: u8,
+    pub(super) serial: Option<String>,
+    pub(super) unit: Option<u8>,
     pub(super) profile: Option<String>,
+    pub(super) slot: Option<u16>,
     pub(super) poll_ms: Option<u64>,
     #[serde(default = "two_seconds")]
     pub(super) stale_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) ca: PathBuf,
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,22 +110,13 @@ impl Default for Paths {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Failsafe {
-    pub(super) pump_percent: f32,
-    pub(super) valve_percent: f32,
+    pub(super) pump_percent: Option<f32>,
+    pub(super) valve_percent: Option<f32>,
 }
 
-impl Default for Failsafe {
-    fn default() -> Self {
-        Self { pump_percent: 100.0, valve_percent: 0.0 }
-    }
-}
-
-const fn one() -> u8 {
-    1
-}
 const fn eight() -> u8 {
     8
 }

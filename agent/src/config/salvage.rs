@@ -6,16 +6,17 @@ use std::path::PathBuf;
 
 use eisbach_protocol::registers::Profile;
 
-use super::checked::DeviceRole;
+use super::devices::{self, DeviceRole};
 use crate::modbus::profile;
+use crate::modbus::wire::{TlsFiles, Wire};
 
 /// An actuator as far as it can be known.
 #[derive(Clone, Debug)]
 pub struct Actuator {
     /// Pump or valve.
     pub role: DeviceRole,
-    /// `host:port`.
-    pub address: String,
+    /// How it is reached.
+    pub wire: Wire,
     /// Unit id.
     pub unit: u8,
     /// Its registers.
@@ -32,18 +33,38 @@ fn actuator(text: &str, role: DeviceRole) -> Option<Actuator> {
     let section = section(text, role.as_str())?;
     let address = value(&section, "address")?.as_str()?.to_owned();
     // A key that is there and cannot be read is no default: another unit or device may be hit by it.
-    let unit = match value(&section, "unit") {
-        Some(unit) => unit.as_integer().and_then(|unit| u8::try_from(unit).ok())?,
-        None if mentions(&section, "unit") => return None,
-        None => 1,
+    let number = |key| match value(&section, key) {
+        Some(number) => number.as_integer().map(Some).ok_or(Unreadable),
+        None if mentions(&section, key) => Err(Unreadable),
+        None => Ok(None),
     };
-    let name = match value(&section, "profile") {
-        Some(name) => name.as_str()?.to_owned(),
-        None if mentions(&section, "profile") => return None,
-        None => role.default_profile().to_owned(),
+    let words = |key| match value(&section, key) {
+        Some(words) => words.as_str().map(|words| Some(words.to_owned())).ok_or(Unreadable),
+        None if mentions(&section, key) => Err(Unreadable),
+        None => Ok(None),
     };
+    let name = words("profile").ok()?.unwrap_or_else(|| role.default_profile().to_owned());
     let profile = profile::load(&name, None).ok()?;
-    Some(Actuator { role, address, unit, profile })
+    let unit = match number("unit").ok()? {
+        Some(unit) => u8::try_from(unit).ok()?,
+        None => profile.link.unit.unwrap_or(1),
+    };
+    let profile = match (number("slot").ok()?, profile.slots) {
+        (Some(slot), _) => profile.in_slot(u16::try_from(slot).ok()?).ok()?,
+        (None, None) => profile,
+        (None, Some(_)) => return None,
+    };
+    let wire = devices::wire(&address, words("serial").ok()?.as_deref(), &profile, tls(text)).ok()?;
+    Some(Actuator { role, wire, unit, profile })
+}
+
+/// A key that is there and says nothing.
+struct Unreadable;
+
+fn tls(text: &str) -> Option<TlsFiles> {
+    let section = section(text, "tls")?;
+    let file = |key| value(&section, key)?.as_str().map(PathBuf::from);
+    Some(TlsFiles { ca: file("ca")?, certificate: file("certificate")?, key: file("key")? })
 }
 
 /// Where the agent's state lies, if the file still says so.
@@ -77,7 +98,7 @@ mod tests {
         let found = actuators(text);
         assert_eq!(found.len(), 2);
         assert_eq!(
-            (found[0].role, found[0].address.as_str(), found[0].unit),
+            (found[0].role, found[0].wire.to_string().as_str(), found[0].unit),
             (DeviceRole::Pump, "10.0.0.1:502", 1)
         );
         assert_eq!((found[1].role, found[1].unit), (DeviceRole::Valve, 7));
@@ -85,7 +106,14 @@ mod tests {
 
     #[test]
     fn a_unit_or_profile_that_cannot_be_read_is_not_guessed() {
-        for line in ["unit = = 3", "unit = 999", "profile = grundfos", "profile = \"nobody\""] {
+        for line in [
+            "unit = = 3",
+            "unit = 999",
+            "profile = grundfos",
+            "profile = \"nobody\"",
+            "serial = \"9600 8X1\"",
+            "slot = 3",
+        ] {
             assert!(actuators(&format!("[pump]\naddress = \"10.0.0.1:502\"\n{line}\n")).is_empty(), "{line}");
         }
     }

@@ -18,10 +18,14 @@ const DOUBLINGS: u32 = 3;
 
 /// The time from the start of attempt number `attempt` to the start of the next, the same for the same `who`.
 pub(super) fn apart(who: &str, attempt: u32) -> Millis {
-    let full = FIRST_MS << attempt.min(DOUBLINGS);
+    jitter(who, attempt, FIRST_MS << attempt.min(DOUBLINGS))
+}
+
+/// Half of `full_ms` to all of it, the same for the same `who` and `attempt`.
+pub(super) fn jitter(who: &str, attempt: u32, full_ms: u64) -> Millis {
     let mut hasher = DefaultHasher::new();
     (who, attempt).hash(&mut hasher);
-    Millis::new(full / 2 + hasher.finish() % (full / 2 + 1))
+    Millis::new(full_ms / 2 + hasher.finish() % (full_ms / 2 + 1))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! There are two requests, and that is on purpose: no other function can be sent, whoever asks. A `Bus` is used by
 //! one owner, one call at a time, and is dropped after any [`CallError`] but an exception: what arrives later on
-//! the same connection could belong to an earlier request.
+//! the same connection could belong to an earlier request. Whether dropping is enough, [`Medium`] says.
 
 use std::io;
 
@@ -31,7 +31,7 @@ impl Span {
 /// Everything the agent ever asks of a Modbus device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Functions 02, 03 and 04.
+    /// Functions 01, 02, 03 and 04.
     Read(Span),
     /// Function 06.
     Write { address: u16, word: u16 },
@@ -40,7 +40,9 @@ pub(super) enum Request {
 /// What came back, as it came. It becomes a value only through `check`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Response {
-    /// Function 02. The wire carries whole bytes, so there may be up to seven inputs too many.
+    /// Function 01. The wire carries whole bytes, so there may be up to seven coils too many.
+    Coil(Vec<bool>),
+    /// Function 02, with up to seven inputs too many for the same reason.
     Discrete(Vec<bool>),
     /// Function 03.
     Holding(Vec<u16>),
@@ -61,9 +63,23 @@ pub(super) enum CallError {
     /// The frame's header belongs to another request, or it is no frame.
     #[error("{0}")]
     Header(String),
+    /// Unit 0 is every device of a bus at once, and none of them answers. Nothing was sent.
+    #[error("unit 0 speaks to every device at once and is never used; set the device's own unit, 1 to 255")]
+    Broadcast,
     /// The device answered with an exception. The connection stays sound.
     #[error("exception {0}")]
     Exception(u8),
+}
+
+/// What ties an answer to its request, and with it what a timeout costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// Answers carry a transaction id and die with their connection: after a timeout a new connection is clean.
+    Transactions,
+    /// Answers carry nothing but unit and function, and outlive a connection: a serial line has none, and a gateway
+    /// may deliver a late answer on the next one. After a timeout the bus must stay quiet for the worst response
+    /// time, and answer a request of another length, before its data are trusted again.
+    Anonymous,
 }
 
 /// A live connection.
@@ -74,6 +90,11 @@ pub(super) trait Bus: Send {
         unit: u8,
         request: Request,
     ) -> impl Future<Output = Result<Response, CallError>> + Send;
+
+    /// Stale bytes thrown away so far.
+    fn drained(&self) -> u64 {
+        0
+    }
 }
 
 /// Makes connections.
@@ -82,4 +103,6 @@ pub(super) trait Connector: Send + Sync {
     type Bus: Bus;
     /// A new connection, within the connector's own deadline.
     fn connect(&self) -> impl Future<Output = io::Result<Self::Bus>> + Send;
+    /// What it connects over.
+    fn medium(&self) -> Medium;
 }

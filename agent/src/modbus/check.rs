@@ -86,7 +86,7 @@ impl Refusal {
 pub(super) fn read(asked: Span, heard: Response) -> Result<Vec<u16>, Foul> {
     let count = usize::from(asked.count);
     let (words, carried) = match (asked.table, heard) {
-        (Table::Discrete, Response::Discrete(inputs)) => {
+        (Table::Coil, Response::Coil(inputs)) | (Table::Discrete, Response::Discrete(inputs)) => {
             let carried = inputs.len();
             (inputs.into_iter().take(count).map(u16::from).collect(), carried)
         }
@@ -95,18 +95,16 @@ pub(super) fn read(asked: Span, heard: Response) -> Result<Vec<u16>, Foul> {
             (words, carried)
         }
         (
-            Table::Discrete | Table::Holding | Table::Input,
-            Response::Discrete(_)
+            Table::Coil | Table::Discrete | Table::Holding | Table::Input,
+            Response::Coil(_)
+            | Response::Discrete(_)
             | Response::Holding(_)
             | Response::Input(_)
             | Response::Written { .. }
             | Response::Other(_),
         ) => return Err(Foul::Function),
     };
-    let whole = match asked.table {
-        Table::Discrete => count.next_multiple_of(8),
-        Table::Holding | Table::Input => count,
-    };
+    let whole = if asked.table.is_bits() { count.next_multiple_of(8) } else { count };
     if carried == whole { Ok(words) } else { Err(Foul::Length { asked: count, got: carried }) }
 }
 
@@ -120,9 +118,11 @@ pub(super) fn write(address: u16, word: u16, heard: &Response) -> Result<(), Fou
                 Err(Foul::Echo { address, word, echoed_address, echoed_word })
             }
         }
-        Response::Discrete(_) | Response::Holding(_) | Response::Input(_) | Response::Other(_) => {
-            Err(Foul::Function)
-        }
+        Response::Coil(_)
+        | Response::Discrete(_)
+        | Response::Holding(_)
+        | Response::Input(_)
+        | Response::Other(_) => Err(Foul::Function),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn tables() -> impl Strategy<Value = Table> {
-        prop_oneof![Just(Table::Holding), Just(Table::Input), Just(Table::Discrete)]
+        prop_oneof![Just(Table::Holding), Just(Table::Input), Just(Table::Discrete), Just(Table::Coil)]
     }
 
     fn responses() -> impl Strategy<Value = Response> {
@@ -141,6 +141,7 @@ mod tests {
             words.clone().prop_map(Response::Holding),
             words.prop_map(Response::Input),
             prop::collection::vec(any::<bool>(), 0..130).prop_map(Response::Discrete),
+            prop::collection::vec(any::<bool>(), 0..130).prop_map(Response::Coil),
             any::<(u16, u16)>().prop_map(|(address, word)| Response::Written { address, word }),
             any::<u8>().prop_map(Response::Other),
         ]
@@ -200,7 +201,9 @@ mod tests {
                 prop_assert_eq!(words.len(), usize::from(count));
                 let carried: Vec<u16> = match (table, heard) {
                     (Table::Holding, Response::Holding(carried)) | (Table::Input, Response::Input(carried)) => carried,
-                    (Table::Discrete, Response::Discrete(inputs)) => inputs.into_iter().map(u16::from).collect(),
+                    (Table::Discrete, Response::Discrete(inputs)) | (Table::Coil, Response::Coil(inputs)) => {
+                        inputs.into_iter().map(u16::from).collect()
+                    }
                     (table, heard) => panic!("{heard:?} was taken for an answer from {table:?}"),
                 };
                 prop_assert_eq!(&carried[..words.len()], &words[..]);

@@ -1,158 +1,279 @@
-//! Commands of one device: written when their gate says so, read back, and the proof told to the cycle.
+//! Everything that is written to one device: its commands and its heartbeat, one step a turn.
 //!
 //! ```text
-//!   wishes ─► gate ─► write ─► echo ─► read-back ── agrees ──► verified
-//!                                          └─ does not ─► mismatch: said once, written again at the next refresh
+//!   wishes ─► desks ──┐                              ┌─► look    ─► read-back ─► desk
+//!   cycles ─► heart ──┼─► the most urgent, in turn ──┼─► command ─► permit ─► echo ─► desk
+//!   switch ─► local? ─┘       (none while local)     └─► count   ─► permit ─► echo ─► heart
 //! ```
 
 use std::sync::Arc;
 
-use eisbach_protocol::registers::{Command, CommandForm};
+use eisbach_protocol::registers::{Command, Watchdog};
 use eisbach_protocol::units::Millis;
-use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::bus::Bus;
+use super::agenda::{Class, Due};
+use super::authority;
+use super::budget::Today;
+use super::bus::{Bus, Span};
+use super::desk::{Desk, Scene, Step, sooner};
 use super::device::DeviceSettings;
-use super::gate::{Gate, Verdict, Wish, Write};
-use super::session::{Broken, Failure, Proof, Session};
-use super::state::{Cells, Verified, Wishes};
+use super::heartbeat::{Heart, Stroke};
+use super::ledger::Budgets;
+use super::session::{Broken, Session};
+use super::state::{Cells, Sample};
+use super::write_state::Heartbeats;
+use super::writer;
 use crate::clock::Clock;
 
-/// The commands of one device, in the order of its profile.
+/// The writes to one device.
 pub(super) struct Commander {
+    /// In the order of the profile's commands.
     desks: Vec<Desk>,
+    heart: Option<Heart>,
+    heartbeats: Heartbeats,
+    local: bool,
+    /// The switch between local and remote as looked at when the device was reached.
+    first_look: Option<Sample>,
+    /// When the device was reached; nothing while it is not.
+    reached_at: Option<Millis>,
     settings: Arc<DeviceSettings>,
     cells: Arc<Cells>,
-    wishes: watch::Receiver<Wishes>,
     clock: Clock,
 }
 
-/// One command: its gate, and whether it is in trouble that has been said.
-#[derive(Default)]
-struct Desk {
-    gate: Gate,
-    troubled: bool,
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Job {
+    /// Look who has the device, before anything is written to it.
+    WhoCommands,
+    /// Of the command in this place.
+    Desk(usize, Step),
+    Heart(Stroke),
 }
 
 impl Commander {
-    pub(super) fn new(settings: Arc<DeviceSettings>, cells: Arc<Cells>, clock: Clock) -> Self {
-        let desks = settings.profile.commands.iter().map(|_| Desk::default()).collect();
-        let wishes = cells.wishes.subscribe();
-        Self { desks, settings, cells, wishes, clock }
+    pub(super) fn new(
+        settings: Arc<DeviceSettings>,
+        cells: Arc<Cells>,
+        clock: Clock,
+        budgets: &Budgets,
+    ) -> Self {
+        let today = Today::new(Clock::wall_ms(), clock.now());
+        let purse =
+            |command: &Command| budgets.open(&settings.name, command.address, command.daily_budget, today);
+        let desks = settings.profile.commands.iter().map(|command| Desk::new(purse(command))).collect();
+        let heart = match &settings.profile.watchdog {
+            Some(Watchdog::Heartbeat { period_ms, echo, .. }) => {
+                Some(Heart::new(Millis::new((*period_ms).into()), echo.is_some()))
+            }
+            Some(Watchdog::None { .. } | Watchdog::LocalMode { .. } | Watchdog::Timer { .. }) | None => None,
+        };
+        Self {
+            desks,
+            heart,
+            heartbeats: Heartbeats::default(),
+            local: false,
+            first_look: None,
+            reached_at: None,
+            settings,
+            cells,
+            clock,
+        }
     }
 
-    /// Writes each command whose time has come. Returns when the next one's will have come, as things stand.
+    /// Whether a person had the device and has just given it back. Its presets come first then.
+    pub(super) fn is_given_back(&mut self, now: Millis) -> bool {
+        let before = self.local;
+        self.mind_the_switch(now);
+        before && !self.local
+    }
+
+    /// When the wire is needed next, and how urgently; as things stand.
+    pub(super) fn next(&mut self, now: Millis) -> Option<Due> {
+        self.job(now).map(|(due, _)| due)
+    }
+
+    /// Does what is due, one step of it.
     ///
     /// # Errors
     /// If the connection broke.
-    pub(super) async fn write_due<B: Bus>(&mut self, session: &mut Session<B>) -> Result<Millis, Broken> {
-        let wishes = *self.wishes.borrow_and_update();
-        let mut next = Millis::FOREVER;
-        for (index, wish) in wishes.into_iter().enumerate().take(self.desks.len()) {
-            next = next.min(self.consider(session, index, wish).await?);
-        }
-        Ok(next)
-    }
-
-    /// Ends when the cycle has said something since [`write_due`](Self::write_due).
-    pub(super) async fn heard(&mut self) {
-        // The sender lives in `cells`, which this struct holds.
-        let _never_closed = self.wishes.changed().await;
+    pub(super) async fn turn<B: Bus>(&mut self, session: &mut Session<'_, B>) -> Result<(), Broken> {
+        let now = self.clock.now();
+        let Some((_, job)) = self.job(now).filter(|(due, _)| due.at <= now) else {
+            return Ok(());
+        };
+        let outcome = match job {
+            Job::WhoCommands => self.who_commands(session).await,
+            Job::Desk(index, step) => self.desk(session, index, step).await,
+            Job::Heart(Stroke::Look) => self.listen(session).await,
+            Job::Heart(Stroke::Beat(count)) => self.beat(session, count).await,
+        };
+        self.tell();
+        outcome
     }
 
     /// The connection was lost: what the device holds is unknown.
     pub(super) fn doubt(&mut self) {
-        for desk in &mut self.desks {
-            desk.gate.doubt();
-        }
+        self.desks.iter_mut().for_each(Desk::doubt);
+        self.heart.iter_mut().for_each(Heart::doubt);
+        self.reached_at = None;
+        self.first_look = None;
+        self.tell();
     }
 
-    async fn consider<B: Bus>(
-        &mut self,
-        session: &mut Session<B>,
-        index: usize,
-        wish: Option<Wish>,
-    ) -> Result<Millis, Broken> {
-        let commands = &self.settings.profile.commands;
-        let (Some(command), Some(desk)) = (commands.get(index), self.desks.get_mut(index)) else {
-            return Ok(Millis::FOREVER);
+    fn job(&mut self, now: Millis) -> Option<(Due, Job)> {
+        self.reached_at.get_or_insert(now);
+        if let Some(due) = self.first_look_due(now) {
+            return Some((due, Job::WhoCommands));
+        }
+        self.mind_the_switch(now);
+        if self.local {
+            self.tell();
+            return None;
+        }
+        let settings = Arc::clone(&self.settings);
+        let mut best = None;
+        for (index, command) in settings.profile.commands.iter().enumerate() {
+            let scene = scene(&settings, &self.cells, (command, index), self.reached_at, now);
+            let step = self.desks.get_mut(index).and_then(|desk| desk.plan(&scene));
+            best = sooner(best, step.map(|(due, step)| (due, Job::Desk(index, step))), now);
+        }
+        let beat = self.heart.as_ref().and_then(|heart| heart.next(self.cells.beats()));
+        let beat = beat.map(|(at, stroke)| (Due { class: Class::Heartbeat, at }, Job::Heart(stroke)));
+        self.tell();
+        sooner(best, beat, now)
+    }
+
+    /// Before anything is written to a device that was just reached.
+    fn first_look_due(&self, now: Millis) -> Option<Due> {
+        let unseen = self.first_look.is_none() && authority::switch(&self.settings.profile).is_some();
+        unseen.then_some(Due { class: Class::Control, at: now })
+    }
+
+    /// Takes note of who has the device, by whatever was read last.
+    fn mind_the_switch(&mut self, now: Millis) {
+        let Some(switch) = authority::switch(&self.settings.profile) else {
+            return;
         };
+        let polled = self.cells.image.borrow().points.get(switch.index).copied().flatten();
+        let latest = [self.first_look, polled].into_iter().flatten().max_by_key(|sample| sample.at);
+        let local = authority::is_local(latest, now, Millis::new(self.settings.stale_ms));
         let device = self.settings.name.as_str();
-        let now = self.clock.now();
-        match desk.gate.judge(command, wish, now) {
-            Verdict::Closed => Ok(Millis::FOREVER),
-            Verdict::Wait(until) => Ok(until),
-            Verdict::Refused(error) => {
-                if desk.begins_trouble() {
-                    session.counters.refused += 1;
-                    warn!(device, control = ?command.control, ?error, "request outside the profile, not written");
-                }
-                Ok(Millis::FOREVER)
-            }
-            Verdict::Write(write) => {
-                desk.gate.attempt(write, now);
-                let proof =
-                    desk.prove(device, command, write, session.set(command.address, write.word).await)?;
-                let verified = proof.map(|value| Verified { value, at: self.clock.now() });
-                self.cells.image.send_modify(|image| {
-                    if let Some(cell) = image.verified.get_mut(index) {
-                        *cell = verified;
-                    }
-                });
-                Ok(now)
-            }
+        match (std::mem::replace(&mut self.local, local), local) {
+            (false, true) => warn!(device, "a person has the device: nothing is written to it"),
+            (true, false) => info!(device, "the device is remote again: everything is written anew"),
+            (true, true) | (false, false) => return,
         }
+        for desk in &mut self.desks {
+            desk.doubt();
+            desk.state.local = local;
+            desk.state.trouble = None;
+        }
+        self.heart.iter_mut().for_each(Heart::doubt);
     }
-}
 
-impl Desk {
-    /// What the device now holds, if it is what was asked. Trouble is said when it begins and when it ends.
-    fn prove(
+    async fn who_commands<B: Bus>(&mut self, session: &mut Session<'_, B>) -> Result<(), Broken> {
+        let Some(switch) = authority::switch(&self.settings.profile) else {
+            return Ok(());
+        };
+        self.first_look = Some(switch.look(session, self.clock.now()).await?);
+        Ok(())
+    }
+
+    async fn desk<B: Bus>(
         &mut self,
-        device: &str,
-        command: &Command,
-        write: Write,
-        outcome: Result<Proof, Failure>,
-    ) -> Result<Option<f32>, Broken> {
-        let control = command.control;
-        match outcome {
-            Ok(Proof::Held) => {
-                if std::mem::take(&mut self.troubled) {
-                    info!(device, ?control, "command is held again");
-                }
-                return Ok(Some(meaning(command, write.word)));
-            }
-            Ok(Proof::Holds(found)) => {
-                if self.begins_trouble() {
-                    warn!(
-                        device,
-                        ?control,
-                        written = write.word,
-                        found,
-                        "command written but not held; is there another master?"
-                    );
-                }
-            }
-            Err(Failure::Declined(refusal)) => {
-                if self.begins_trouble() {
-                    warn!(device, ?control, written = write.word, %refusal, "command declined");
-                }
-            }
-            Err(Failure::Broken(broken)) => return Err(broken),
+        session: &mut Session<'_, B>,
+        index: usize,
+        step: Step,
+    ) -> Result<(), Broken> {
+        let settings = Arc::clone(&self.settings);
+        let Some(command) = settings.profile.commands.get(index) else {
+            return Ok(());
+        };
+        let (cells, clock, reached_at) = (Arc::clone(&self.cells), self.clock, self.reached_at);
+        let scene = || scene(&settings, &cells, (command, index), reached_at, clock.now());
+        match self.desks.get_mut(index) {
+            Some(desk) => writer::carry_out(desk, step, session, &settings.profile, scene).await,
+            None => Ok(()),
         }
-        Ok(None)
     }
 
-    const fn begins_trouble(&mut self) -> bool {
-        !std::mem::replace(&mut self.troubled, true)
+    async fn beat<B: Bus>(&mut self, session: &mut Session<'_, B>, count: u16) -> Result<(), Broken> {
+        let settings = Arc::clone(&self.settings);
+        let cycle = self.cells.beats();
+        let Some(Watchdog::Heartbeat { address, .. }) = &settings.profile.watchdog else {
+            return Ok(());
+        };
+        let took = writer::put(session, &settings.profile, *address, count).await?.is_ok();
+        if let Some(heart) = &mut self.heart {
+            heart.beaten(cycle, took, self.clock.now());
+        }
+        self.heartbeats.sent += u64::from(took);
+        self.note_heart();
+        Ok(())
+    }
+
+    async fn listen<B: Bus>(&mut self, session: &mut Session<'_, B>) -> Result<(), Broken> {
+        let settings = Arc::clone(&self.settings);
+        let Some(Watchdog::Heartbeat { echo: Some(echo), .. }) = &settings.profile.watchdog else {
+            return Ok(());
+        };
+        let found = writer::given(session.read_one(Span::register(*echo)).await)?;
+        if let Some(heart) = &mut self.heart {
+            heart.heard(found);
+        }
+        self.note_heart();
+        Ok(())
+    }
+
+    fn note_heart(&mut self) {
+        let ignored = self.heart.as_ref().is_some_and(Heart::is_ignored);
+        let device = self.settings.name.as_str();
+        match (std::mem::replace(&mut self.heartbeats.ignored, ignored), ignored) {
+            (false, true) => warn!(device, "the device does not follow the heartbeat; it may be frozen"),
+            (true, false) => info!(device, "the device follows the heartbeat again"),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Tells the cycle what has changed.
+    fn tell(&self) {
+        self.cells.image.send_if_modified(|image| {
+            let mut changed = image.heartbeats != self.heartbeats;
+            image.heartbeats = self.heartbeats;
+            for (cell, desk) in image.writes.iter_mut().zip(&self.desks) {
+                changed |= *cell != desk.state;
+                *cell = desk.state;
+            }
+            changed
+        });
     }
 }
 
-/// The value that a written word stands for.
-fn meaning(command: &Command, word: u16) -> f32 {
-    match command.form {
-        CommandForm::Number { scale, .. } => f32::from(word) * scale,
-        CommandForm::Word { on, .. } => f32::from(u8::from(word == on)),
+/// What is around the desk of the command in this place.
+fn scene<'a>(
+    settings: &'a DeviceSettings,
+    cells: &Cells,
+    (command, index): (&'a Command, usize),
+    reached_at: Option<Millis>,
+    now: Millis,
+) -> Scene<'a> {
+    let wish = cells.wishes.borrow().get(index).copied().flatten();
+    let effect = command.effect.as_ref().map(|effect| {
+        let place = settings.profile.points.iter().position(|point| point.signal == effect.signal);
+        (effect, place.and_then(|place| cells.image.borrow().points.get(place).copied().flatten()))
+    });
+    Scene {
+        device: &settings.name,
+        command,
+        wish,
+        effect,
+        stale: Millis::new(settings.stale_ms),
+        reached_at: reached_at.unwrap_or(now),
+        today: Today::new(Clock::wall_ms(), now),
     }
 }
+
+#[cfg(test)]
+mod tests;

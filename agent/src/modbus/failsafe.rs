@@ -1,35 +1,33 @@
-//! Driving devices to their safe state once, when the service has stopped or cannot start.
+//! Driving devices to their safe state once, when the service has stopped or cannot start; and handing them back to
+//! their own regulation, for maintenance and when the agent is removed.
 //!
 //! ```text
-//!   for each device at the same time, until proven or the deadline:
-//!     connect ─► identity ─► presets ─► write ─► read back ─► next write
+//!   each wire at the same time, its devices in turns, until all is proven or the deadline:
+//!     connect ─► identity ─► a person has it? ─► presets ─► look ─► write ─► read back
+//!                                 │ yes
+//!                                 └─► left to the local operator
 //! ```
 //!
 //! It never fails as a whole: what one device does not take keeps no other from its safe state.
 
+mod drive;
+
 use std::fmt;
 use std::time::Duration;
 
-use eisbach_protocol::registers::{Control, Profile};
-use eisbach_protocol::units::Millis;
+use eisbach_protocol::registers::Control;
 use thiserror::Error;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
-use super::bus::Connector as _;
+use self::drive::{Device, drive_wire};
+use super::bus::Connector;
 use super::device::DeviceSettings;
-use super::gate::{Gate, Verdict, Wish};
-use super::probe::{ProbeError, probe};
-use super::session::{Proof, Session};
-use super::state::{LinkCounters, Stranger};
-use super::tcp::{TcpBus, TcpConnector};
-use crate::clock::Clock;
+use super::state::Stranger;
+use super::wire::{Wire, WireConnector};
 
 /// Enough for a few attempts at a device that is just letting go of the service's own connection, and short enough
 /// for a service manager that waits.
 pub const DEADLINE: Duration = Duration::from_secs(2);
-/// Between two attempts at the same device.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// One set-point that makes a device safe.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,25 +36,47 @@ pub struct SafeWrite {
     pub device: String,
     /// What to set.
     pub control: Control,
-    /// To what, in the control's unit.
-    pub value: f32,
+    /// To what, in the control's unit; what the profile calls safe if nothing is given.
+    pub value: Option<f32>,
 }
 
-/// What became of one [`SafeWrite`].
-#[derive(Debug)]
+/// What became of one [`SafeWrite`], or of one control's release.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// What was to be done.
-    pub write: SafeWrite,
-    /// Whether the device was seen to hold it.
+    /// The device's name in the settings.
+    pub device: String,
+    /// What was to be set.
+    pub control: Control,
+    /// To what.
+    pub target: Target,
+    /// Whether it came about.
     pub result: Result<(), FailsafeError>,
+}
+
+/// What a control was to be set to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// This value, in the control's unit; seen to be held.
+    Value(f32),
+    /// What the profile calls safe, but there is no such device or control.
+    Unknown,
+    /// Back to the device's own regulation; the device echoed it.
+    Release,
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SafeWrite { device, control, value } = &self.write;
-        match &self.result {
-            Ok(()) => write!(f, "{device}: {control:?} = {value}: held"),
-            Err(error) => write!(f, "{device}: {control:?} = {value}: {error}"),
+        let Self { device, control, target, result } = self;
+        write!(f, "{device}: {control:?}")?;
+        match target {
+            Target::Value(value) => write!(f, " = {value}")?,
+            Target::Unknown => {}
+            Target::Release => write!(f, " to its own regulation")?,
+        }
+        match (result, target) {
+            (Ok(()), Target::Value(_) | Target::Unknown) => f.write_str(": held"),
+            (Ok(()), Target::Release) => f.write_str(": taken"),
+            (Err(error), _) => write!(f, ": {error}"),
         }
     }
 }
@@ -76,123 +96,131 @@ pub enum FailsafeError {
     /// It is another device.
     #[error("not the device of its profile, nothing written: {0}")]
     Stranger(Stranger),
+    /// A person has it.
+    #[error("left to the local operator, nothing written")]
+    Local,
     /// Not proven before the deadline; the last reason.
     #[error("not proven in time: {0}")]
     Late(String),
 }
 
-/// Brings every device of `safe` to its safe state, all at the same time, each within `deadline`.
+/// Brings every device of `safe` to its safe state: wires at the same time, the devices of one wire in turns, each wire
+/// within `deadline` for every device on it that is to be written to.
 ///
 /// The outcomes come in the order of `safe`.
 pub async fn drive_safe(settings: &[DeviceSettings], safe: &[SafeWrite], deadline: Duration) -> Vec<Outcome> {
-    let mut tasks = JoinSet::new();
-    for device in settings {
-        let jobs: Vec<_> = jobs(safe, &device.name).collect();
-        if !jobs.is_empty() {
-            let device = device.clone();
-            tasks.spawn(async move { drive_device(&device, jobs, deadline).await });
-        }
-    }
-    let mut results: Vec<_> = safe.iter().map(|_| Err(FailsafeError::UnknownDevice)).collect();
-    while let Some(done) = tasks.join_next().await {
-        for job in done.unwrap_or_default() {
-            if let (Some(cell), Some(result)) = (results.get_mut(job.place), job.result) {
-                *cell = result;
-            }
-        }
-    }
-    safe.iter().cloned().zip(results).map(|(write, result)| Outcome { write, result }).collect()
+    drive_safe_over(connector, settings, safe, deadline).await
 }
 
-fn jobs<'a>(safe: &'a [SafeWrite], device: &'a str) -> impl Iterator<Item = Job> + 'a {
-    safe.iter().enumerate().filter(move |(_, write)| write.device == device).map(|(place, write)| Job {
-        place,
-        write: write.clone(),
-        gate: Gate::default(),
-        result: None,
-    })
+/// Hands every device back to its own regulation where its profile knows how, within the same times.
+///
+/// The outcomes come in the order of `settings`. A device without such a thing has none.
+pub async fn release_devices(settings: &[DeviceSettings], deadline: Duration) -> Vec<Outcome> {
+    release_over(connector, settings, deadline).await
 }
 
-/// One write on its way.
-struct Job {
-    /// Its place in what was asked.
-    place: usize,
-    write: SafeWrite,
-    gate: Gate,
-    result: Option<Result<(), FailsafeError>>,
+/// As [`drive_safe`], over the wires that `connect` makes.
+pub(super) async fn drive_safe_over<C: Connector + 'static>(
+    connect: impl Fn(&Wire) -> C,
+    settings: &[DeviceSettings],
+    safe: &[SafeWrite],
+    deadline: Duration,
+) -> Vec<Outcome> {
+    let orders = safe.iter().map(|write| Order::safe(settings, write)).collect();
+    drive_all(connect, settings, orders, deadline).await
 }
 
-async fn drive_device(device: &DeviceSettings, mut jobs: Vec<Job>, deadline: Duration) -> Vec<Job> {
-    let clock = Clock::start();
-    let mut cause = "the device did not answer".to_owned();
-    let _late = timeout(deadline, async {
-        loop {
-            if let Err(failure) = attempt(device, clock, &mut jobs).await {
-                cause = failure;
-            }
-            if jobs.iter().all(|job| job.result.is_some()) {
-                break;
-            }
-            sleep(PAUSE).await;
-        }
-    })
-    .await;
-    for job in &mut jobs {
-        job.result.get_or_insert_with(|| Err(FailsafeError::Late(cause.clone())));
-    }
-    jobs
+/// As [`release_devices`], over the wires that `connect` makes.
+pub(super) async fn release_over<C: Connector + 'static>(
+    connect: impl Fn(&Wire) -> C,
+    settings: &[DeviceSettings],
+    deadline: Duration,
+) -> Vec<Outcome> {
+    let orders = settings.iter().enumerate().flat_map(|(place, device)| Order::releases(place, device));
+    drive_all(connect, settings, orders.collect(), deadline).await
 }
 
-/// Does over one connection what is not yet done; an error says what came in the way.
-async fn attempt(device: &DeviceSettings, clock: Clock, jobs: &mut [Job]) -> Result<(), String> {
-    let connector = TcpConnector { address: device.address.clone() };
-    let bus = connector.connect().await.map_err(|error| error.to_string())?;
-    let mut session =
-        Session::new(bus, device.unit, device.profile.timeout_ms, clock, LinkCounters::default());
-    match probe(&mut session, &device.profile, &device.name).await {
-        Ok(()) => {}
-        Err(ProbeError::Stranger(stranger)) => {
-            for job in jobs {
-                job.result.get_or_insert_with(|| Err(FailsafeError::Stranger(stranger.clone())));
-            }
-            return Ok(());
-        }
-        Err(ProbeError::Failed(failure)) => return Err(failure.to_string()),
-    }
-    let mut outcome = Ok(());
-    for job in jobs.iter_mut().filter(|job| job.result.is_none()) {
-        outcome = outcome.and(job.advance(&mut session, &device.profile, clock.now()).await);
-    }
-    outcome
+fn connector(wire: &Wire) -> WireConnector {
+    WireConnector::new(wire.clone())
 }
 
-impl Job {
-    /// Writes if the gate allows it now. On a broken session every further write fails at once.
-    async fn advance(
-        &mut self,
-        session: &mut Session<TcpBus>,
-        profile: &Profile,
-        now: Millis,
-    ) -> Result<(), String> {
-        let Some(command) = profile.commands.iter().find(|command| command.control == self.write.control)
-        else {
-            self.result = Some(Err(FailsafeError::UnknownControl));
-            return Ok(());
+/// What is to be done, and what has become of it so far.
+struct Order {
+    /// The places of its device and its command, if there are such.
+    place: Option<(usize, usize)>,
+    outcome: Outcome,
+}
+
+impl Order {
+    fn safe(settings: &[DeviceSettings], write: &SafeWrite) -> Self {
+        let device = settings.iter().position(|device| device.name == write.device);
+        let profile = device.and_then(|device| settings.get(device)).map(|device| &device.profile);
+        let mut commands = profile.into_iter().flat_map(|profile| profile.commands.iter().enumerate());
+        let command = commands.find(|(_, command)| command.control == write.control);
+        let value = write.value.or_else(|| command.map(|(_, command)| command.safe));
+        let error = match device {
+            None => FailsafeError::UnknownDevice,
+            Some(_) if command.is_none() => FailsafeError::UnknownControl,
+            Some(_) => FailsafeError::unanswered(),
         };
-        match self.gate.judge(command, Some(Wish { value: self.write.value, at: now }), now) {
-            Verdict::Refused(_) => self.result = Some(Err(FailsafeError::OutOfRange)),
-            Verdict::Wait(_) | Verdict::Closed => {}
-            Verdict::Write(write) => {
-                self.gate.attempt(write, now);
-                let proof = session.set(command.address, write.word).await;
-                if matches!(proof, Ok(Proof::Held)) {
-                    self.result = Some(Ok(()));
-                    return Ok(());
-                }
-                self.gate.doubt();
-                return Err(proof.map_or_else(|failure| failure.to_string(), |other| other.to_string()));
+        Self {
+            place: device.zip(command.map(|(index, _)| index)),
+            outcome: Outcome {
+                device: write.device.clone(),
+                control: write.control,
+                target: value.map_or(Target::Unknown, Target::Value),
+                result: Err(error),
+            },
+        }
+    }
+
+    fn releases(place: usize, device: &DeviceSettings) -> impl Iterator<Item = Self> {
+        let commands = device.profile.commands.iter().enumerate();
+        commands.filter(|(_, command)| command.release.is_some()).map(move |(index, command)| Self {
+            place: Some((place, index)),
+            outcome: Outcome {
+                device: device.name.clone(),
+                control: command.control,
+                target: Target::Release,
+                result: Err(FailsafeError::unanswered()),
+            },
+        })
+    }
+}
+
+impl FailsafeError {
+    fn unanswered() -> Self {
+        Self::Late("the device did not answer".to_owned())
+    }
+}
+
+async fn drive_all<C: Connector + 'static>(
+    connect: impl Fn(&Wire) -> C,
+    settings: &[DeviceSettings],
+    orders: Vec<Order>,
+    deadline: Duration,
+) -> Vec<Outcome> {
+    let mut wires: Vec<(&Wire, Vec<Device>)> = Vec::new();
+    for (place, settings) in settings.iter().enumerate() {
+        let device = Device::new(settings, place, &orders);
+        match wires.iter_mut().find(|(wire, _)| *wire == &settings.wire) {
+            _ if device.is_done() => {}
+            Some((_, devices)) => devices.push(device),
+            None => wires.push((&settings.wire, vec![device])),
+        }
+    }
+    let mut tasks = JoinSet::new();
+    for (wire, devices) in wires {
+        let patience = deadline.saturating_mul(u32::try_from(devices.len()).unwrap_or(u32::MAX));
+        tasks.spawn(drive_wire(connect(wire), devices, patience));
+    }
+    let mut outcomes: Vec<_> = orders.into_iter().map(|order| order.outcome).collect();
+    while let Some(done) = tasks.join_next().await {
+        for (place, result) in done.unwrap_or_default() {
+            if let Some(outcome) = outcomes.get_mut(place) {
+                outcome.result = result;
             }
         }
-        Ok(())
     }
+    outcomes
 }

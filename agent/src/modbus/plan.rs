@@ -1,22 +1,33 @@
-//! What to read at once: a profile's points, gathered into as few reads as the device allows.
+//! The reads of one device and when each is due.
 //!
 //! ```text
-//!   points   ▪▪ ▪   ▪▪            ▪▪        registers
-//!   spans    └──────┘             └┘        gap ≤ 16: one read; more: another
+//!   gather ─► reads ── due ──► made ──────────► due again one period later (fast: the device's; slow: ten of them)
+//!                        │ ─► busy ───────────► after 20 ms, after 80 ms, then as if made
+//!                        │ ─► no answer ──────► at once; after the second time 1 s, 2 s, 4 s, 8 s later
+//!                        └─► unknown register ► taken apart, see `gather`
 //! ```
 //!
-//! A value never spans two reads, and the values of one read were taken together. The most overdue span is next,
-//! so none starves when the device is slower than the period.
+//! The plan outlives connections: a read that the device never answers stays the rare one over all of them.
 
-use eisbach_protocol::registers::{Point, Profile, Table};
+mod gather;
+
+use eisbach_protocol::registers::{Point, PollClass, Profile};
 use eisbach_protocol::units::Millis;
 
+use self::gather::{Joining, gather, parts};
+use super::agenda::{Class, Due};
 use super::bus::Span;
 use super::check::Refusal;
+use super::session::BUSY_PAUSES;
 
-/// Registers read in vain between two values before a second request is cheaper. A request costs a device
-/// milliseconds, a register on the wire microseconds; estimate.
-const MAX_GAP: u16 = 16;
+/// Slow points are read so many times less often.
+const SLOW: u64 = 10;
+/// Slow points are never read more often than this.
+const LEAST_SLOW_PERIOD: Millis = Millis::from_secs(1);
+/// Pause after the second lost answer of one read in a row; doubled with each further one.
+const FIRST_REST_MS: u64 = 1_000;
+/// Doublings to the longest pause of 8 s.
+const DOUBLINGS: u32 = 3;
 
 /// The reads of one device and when each is due.
 #[derive(Debug)]
@@ -30,24 +41,37 @@ pub(super) struct Plan {
 pub(super) struct Poll {
     /// What to ask for.
     pub(super) span: Span,
-    /// When.
-    pub(super) due: Millis,
     /// Why the device declined it the last time, if it did.
     pub(super) refusal: Option<Refusal>,
+    class: PollClass,
+    joining: Joining,
+    due: Millis,
+    /// Times in a row that the device was busy.
+    busy: usize,
+    /// Times in a row that no answer came.
+    lost: u32,
     /// The points in it, as indices into the profile.
     points: Vec<usize>,
+}
+
+/// Time between two reads of a point of `class`, of a device polled every `period`.
+pub(super) fn period_of(class: PollClass, period: Millis) -> Millis {
+    match class {
+        PollClass::Fast => period,
+        PollClass::Slow => Millis::new(period.get().saturating_mul(SLOW)).max(LEAST_SLOW_PERIOD),
+    }
 }
 
 impl Plan {
     /// All reads of `profile`, due at `now` and then every `period`.
     pub(super) fn new(profile: &Profile, period: Millis, now: Millis) -> Self {
-        let all = (0..profile.points.len()).collect();
-        Self { polls: gather(profile, all, MAX_GAP, now), period }
+        Self { polls: gather(profile, now), period }
     }
 
-    /// The read that is due first, with its place in the plan.
-    pub(super) fn next(&self) -> Option<(usize, &Poll)> {
-        self.polls.iter().enumerate().min_by_key(|(_, poll)| poll.due)
+    /// The place of the read that goes first, and when: the most urgent that is due, or else the next to be.
+    pub(super) fn next(&self, now: Millis) -> Option<(usize, Due)> {
+        let due = |poll: &Poll| Due::read(poll.class(), poll.due, period_of(poll.class, self.period), now);
+        self.polls.iter().map(due).enumerate().min_by_key(|(_, due)| due.order(now))
     }
 
     /// The read at `place`.
@@ -55,25 +79,53 @@ impl Plan {
         self.polls.get(place)
     }
 
-    /// The read at `place` was made: it is due again one period later, or at once if that has passed.
-    pub(super) fn done(&mut self, place: usize, refusal: Option<Refusal>, now: Millis) {
-        if let Some(poll) = self.polls.get_mut(place) {
-            poll.refusal = refusal;
-            poll.due = (poll.due + self.period).max(now);
+    /// Everything is due at `now`, but for what the device does not answer.
+    pub(super) fn restart(&mut self, now: Millis) {
+        for poll in self.polls.iter_mut().filter(|poll| poll.lost < 2) {
+            poll.due = now;
         }
     }
 
-    /// The device declined the read at `place` as unknown to it. If it bridges gaps, a register in a gap may be
-    /// to blame: from now on its points are read without bridging, beginning at once. Returns whether that changed
-    /// anything.
-    pub(super) fn narrow(&mut self, place: usize, profile: &Profile, now: Millis) -> bool {
-        let Some(poll) = self.polls.get(place) else {
+    /// The read at `place` was made: it is due again one period later, or at once if that has passed.
+    pub(super) fn done(&mut self, place: usize, refusal: Option<Refusal>, now: Millis) {
+        if let Some(poll) = self.polls.get_mut(place) {
+            (poll.refusal, poll.busy, poll.lost) = (refusal, 0, 0);
+            poll.due = (poll.due + period_of(poll.class, self.period)).max(now);
+        }
+    }
+
+    /// The device was busy: it is asked again soon, but not for ever. Returns whether it will be.
+    pub(super) fn busy(&mut self, place: usize, now: Millis) -> bool {
+        let Some((poll, pause)) =
+            self.polls.get_mut(place).and_then(|poll| BUSY_PAUSES.get(poll.busy).map(|pause| (poll, pause)))
+        else {
             return false;
         };
-        let narrow = gather(profile, poll.points.clone(), 0, now);
-        if narrow.len() < 2 {
-            return false;
+        poll.busy += 1;
+        poll.due = now + Millis::new(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        true
+    }
+
+    /// No answer came. A read that the device passes over in silence costs a connection each time, so it is made
+    /// ever more seldom.
+    pub(super) fn lost(&mut self, place: usize, now: Millis) {
+        if let Some(poll) = self.polls.get_mut(place) {
+            let rest = match poll.lost {
+                0 => Millis::ZERO,
+                again => Millis::new(FIRST_REST_MS << (again - 1).min(DOUBLINGS)),
+            };
+            poll.due = now + rest;
+            poll.lost = poll.lost.saturating_add(1);
         }
+    }
+
+    /// The device declined the read at `place` as unknown to it. If it joins several points, a register in a gap or
+    /// another point may be to blame: from now on its points are read less joined, beginning at once. Returns
+    /// whether that changed anything.
+    pub(super) fn narrow(&mut self, place: usize, profile: &Profile, now: Millis) -> bool {
+        let Some(narrow) = self.polls.get(place).and_then(|poll| parts(poll, profile, now)) else {
+            return false;
+        };
         self.polls.splice(place..=place, narrow);
         true
     }
@@ -85,7 +137,7 @@ impl Poll {
         &'a self,
         profile: &'a Profile,
         words: &'a [u16],
-    ) -> impl Iterator<Item = (usize, &'a Point, &'a [u16])> {
+    ) -> impl Iterator<Item = (usize, &'a Point, &'a [u16])> + Clone {
         self.points.iter().filter_map(move |&index| {
             let point = profile.points.get(index)?;
             let start = usize::from(point.address.checked_sub(self.span.first)?);
@@ -98,47 +150,12 @@ impl Poll {
     pub(super) fn points(&self) -> impl Iterator<Item = usize> {
         self.points.iter().copied()
     }
-}
 
-fn gather(profile: &Profile, mut indices: Vec<usize>, max_gap: u16, due: Millis) -> Vec<Poll> {
-    let place = |index: &usize| profile.points.get(*index).map(|point| (rank(point.table), point.address));
-    indices.sort_by_key(place);
-    let mut polls: Vec<Poll> = Vec::new();
-    for index in indices {
-        let Some(point) = profile.points.get(index) else {
-            continue;
-        };
-        match polls
-            .last_mut()
-            .and_then(|poll| Some((extended(poll.span, point, max_gap, profile.max_words)?, poll)))
-        {
-            Some((span, poll)) => {
-                poll.span = span;
-                poll.points.push(index);
-            }
-            None => {
-                let span = Span { table: point.table, first: point.address, count: point.encoding.words() };
-                polls.push(Poll { span, due, refusal: None, points: vec![index] });
-            }
+    const fn class(&self) -> Class {
+        match self.class {
+            PollClass::Fast => Class::FastPoll,
+            PollClass::Slow => Class::SlowPoll,
         }
-    }
-    polls
-}
-
-/// `span` with `point`, which lies at or after its start, if they may be read together.
-fn extended(span: Span, point: &Point, max_gap: u16, max_words: u16) -> Option<Span> {
-    let offset = point.address.checked_sub(span.first)?;
-    let count = span.count.max(offset.checked_add(point.encoding.words())?);
-    let together =
-        span.table == point.table && offset.saturating_sub(span.count) <= max_gap && count <= max_words;
-    together.then_some(Span { count, ..span })
-}
-
-const fn rank(table: Table) -> u8 {
-    match table {
-        Table::Holding => 0,
-        Table::Input => 1,
-        Table::Discrete => 2,
     }
 }
 
@@ -146,90 +163,81 @@ const fn rank(table: Table) -> u8 {
 mod tests {
     use super::*;
     use crate::modbus::profile::load;
-    use eisbach_protocol::registers::{Encoding, Grade, Signal, WordOrder};
-    use proptest::prelude::*;
+    use eisbach_protocol::registers::Signal;
 
-    fn point(table: Table, address: u16, encoding: Encoding) -> Point {
-        Point {
-            signal: Signal::Flow,
-            table,
-            address,
-            encoding,
-            word_order: WordOrder::HighFirst,
-            scale: 1.0,
-            offset: 0.0,
-            invalid: heapless::Vec::new(),
-            low: 0.0,
-            high: 65_535.0,
-            grade: Grade::A,
+    const PERIOD: Millis = Millis::new(100);
+
+    fn pump() -> (Profile, Plan) {
+        let mut profile = load("grundfos-cim", None).unwrap();
+        let chosen = [Signal::PumpRemote, Signal::PumpAlarmCode, Signal::PumpHead, Signal::PumpPower];
+        profile.points.retain(|point| chosen.contains(&point.signal));
+        for point in &mut profile.points {
+            point.poll = PollClass::Fast;
+            point.atomic = None;
         }
-    }
-
-    fn spans(plan: &Plan) -> Vec<(u16, u16)> {
-        plan.polls.iter().map(|poll| (poll.span.first, poll.span.count)).collect()
-    }
-
-    #[test]
-    fn a_pump_is_read_in_two_requests() {
-        let plan = Plan::new(&load("grundfos-cim", None).unwrap(), Millis::new(100), Millis::ZERO);
-        assert_eq!(spans(&plan), [(200, 5), (300, 15)]);
-    }
-
-    #[test]
-    fn a_declined_bridge_is_taken_apart_once() {
-        let pump = load("grundfos-cim", None).unwrap();
-        let mut plan = Plan::new(&pump, Millis::new(100), Millis::ZERO);
-        assert!(plan.narrow(1, &pump, Millis::ZERO));
-        assert_eq!(spans(&plan), [(200, 5), (300, 1), (302, 2), (311, 2), (314, 1)]);
-        assert!(!plan.narrow(1, &pump, Millis::ZERO));
+        let plan = Plan::new(&profile, PERIOD, Millis::ZERO);
+        (profile, plan)
     }
 
     #[test]
     fn the_most_overdue_read_is_next_and_none_starves() {
-        let mut plan = Plan::new(&load("grundfos-cim", None).unwrap(), Millis::new(100), Millis::ZERO);
+        let (_, mut plan) = pump();
         let mut made = [0; 2];
         for turn in 1..=10 {
-            let (place, _) = plan.next().unwrap();
+            let (place, _) = plan.next(Millis::new(turn * 250)).unwrap();
             made[place] += 1;
             plan.done(place, None, Millis::new(turn * 250));
         }
         assert_eq!(made, [5, 5]);
     }
 
-    fn points() -> impl Strategy<Value = Vec<Point>> {
-        let table = prop_oneof![Just(Table::Holding), Just(Table::Input), Just(Table::Discrete)];
-        let one = (table, 0..200_u16, any::<bool>()).prop_map(|(table, address, wide)| {
-            let encoding = match table {
-                Table::Discrete => Encoding::Bit(0),
-                Table::Holding | Table::Input if wide => Encoding::U32,
-                Table::Holding | Table::Input => Encoding::U16,
-            };
-            point(table, address, encoding)
-        });
-        prop::collection::vec(one, 1..32)
+    #[test]
+    fn an_overdue_slow_read_goes_before_a_fast_one_that_is_not_due_yet() {
+        let (_, mut plan) = pump();
+        plan.polls[0].class = PollClass::Slow;
+        let fast_first = plan.next(Millis::new(10)).unwrap();
+        assert_eq!(fast_first.0, 1);
+        plan.done(1, None, Millis::new(10));
+        assert_eq!(plan.next(Millis::new(20)).unwrap().0, 0);
+        plan.done(0, None, Millis::new(20));
+        assert_eq!(
+            plan.next(Millis::new(30)).unwrap(),
+            (1, Due { class: Class::FastPoll, at: Millis::new(100) })
+        );
     }
 
-    proptest! {
-        #[test]
-        fn every_value_is_read_whole_in_one_read_and_from_its_own_address(
-            points in points(), max_words in 2..40_u16, gap in 0..MAX_GAP,
-        ) {
-            let mut profile = load("leak-relay", None).unwrap();
-            profile.max_words = max_words;
-            profile.points = points.iter().cloned().collect();
-            let polls = gather(&profile, (0..points.len()).collect(), gap, Millis::ZERO);
-            let mut seen = vec![0; points.len()];
-            for poll in &polls {
-                prop_assert!(poll.span.count <= max_words);
-                let words: Vec<u16> = (poll.span.first..poll.span.first + poll.span.count).collect();
-                for (index, point, own) in poll.values(&profile, &words) {
-                    prop_assert_eq!(point.table, poll.span.table);
-                    prop_assert_eq!(own.len(), usize::from(point.encoding.words()));
-                    prop_assert_eq!(own[0], point.address);
-                    seen[index] += 1;
-                }
-            }
-            prop_assert!(seen.iter().all(|&times| times == 1));
+    #[test]
+    fn a_busy_device_is_asked_again_a_bounded_number_of_times() {
+        let (_, mut plan) = pump();
+        assert!(plan.busy(0, Millis::new(1_000)) && plan.busy(0, Millis::new(1_020)));
+        assert_eq!(plan.polls[0].due, Millis::new(1_100));
+        assert!(!plan.busy(0, Millis::new(1_100)));
+        plan.done(0, Some(Refusal::Busy), Millis::new(1_100));
+        assert!(plan.busy(0, Millis::new(1_200)), "the next time it is asked as patiently");
+    }
+
+    #[test]
+    fn a_read_that_is_never_answered_is_made_ever_more_seldom_also_after_a_reconnect() {
+        let (_, mut plan) = pump();
+        let mut now = Millis::ZERO;
+        let mut rests = Vec::new();
+        for _ in 0..7 {
+            plan.lost(0, now);
+            plan.restart(now);
+            rests.push(plan.polls[0].due.since(now).get());
+            now = plan.polls[0].due;
         }
+        assert_eq!(rests, [0, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+        plan.done(0, None, now);
+        plan.lost(0, now);
+        assert_eq!(plan.polls[0].due, now);
+    }
+
+    #[test]
+    fn a_slow_point_is_read_ten_times_less_often_and_at_most_once_a_second() {
+        assert_eq!(period_of(PollClass::Slow, Millis::new(500)), Millis::new(5_000));
+        assert_eq!(period_of(PollClass::Slow, Millis::new(20)), Millis::new(1_000));
+        assert_eq!(period_of(PollClass::Slow, Millis::FOREVER), Millis::FOREVER);
+        assert_eq!(period_of(PollClass::Fast, Millis::new(20)), Millis::new(20));
     }
 }

@@ -2,18 +2,23 @@
 //! commands as the profile does?
 //!
 //! ```text
-//!   identity register ── one of the expected ──► presets ──► ready
-//!          │                                     (read; written only if different; read back)
-//!          └── anything else ──► Stranger: never written to
+//!   was an answer lost? ── a read of another length ──► identity ── as expected ──► presets ──► ready
+//!                                                          │                 (read; written only if
+//!                                                          │                  different; read back)
+//!                                                          └── anything else ──► Stranger: never written to
 //! ```
+//!
+//! It goes step by step, so that a write to another device on the wire never waits for all of it.
 
-use eisbach_protocol::registers::{Identity, Profile};
+use eisbach_protocol::registers::{Identity, Profile, Table};
 use thiserror::Error;
 use tracing::warn;
 
-use super::bus::{Bus, Span};
+use super::authority;
+use super::bus::{Bus, Request, Span};
 use super::check::Refusal;
-use super::session::{Failure, Proof, Session};
+use super::permit::{Forbidden, permit};
+use super::session::{Failure, Session};
 use super::state::Stranger;
 
 /// Why a device cannot be used.
@@ -27,63 +32,213 @@ pub(super) enum ProbeError {
     Failed(#[from] Failure),
 }
 
-/// Makes sure that `device` is the profile's and holds the profile's presets.
-///
-/// A preset that it declines or does not keep is reported and passed over: the commands that follow still cool, if
-/// not as exactly.
-pub(super) async fn probe<B: Bus>(
-    session: &mut Session<B>,
-    profile: &Profile,
-    device: &str,
-) -> Result<(), ProbeError> {
-    match &profile.identity {
-        Some(identity) => identify(session, identity).await?,
-        None => hear(session, profile).await?,
-    }
-    for preset in &profile.presets {
-        let (register, meaning) = (preset.address, preset.meaning.as_str());
-        match keep(session, register, preset.value).await {
-            Ok(Proof::Held) => {}
-            Ok(Proof::Holds(found)) => {
-                warn!(device, register, meaning, found, "preset not kept by the device");
-            }
-            Err(Failure::Declined(refusal)) => {
-                warn!(device, register, meaning, %refusal, "preset declined by the device");
-            }
-            Err(failure @ Failure::Broken(_)) => return Err(failure.into()),
-        }
-    }
-    Ok(())
+/// Whether a probe is at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It needs another turn.
+    More,
+    /// The device is the profile's, and holds its presets.
+    Done,
 }
 
-async fn identify<B: Bus>(session: &mut Session<B>, identity: &Identity) -> Result<(), ProbeError> {
-    let Identity { table, address, one_of } = identity;
-    let found = match session.read_one(Span { table: *table, first: *address, count: 1 }).await {
-        Ok(found) if one_of.contains(&found) => return Ok(()),
+/// A probe under way: makes sure that a device is the profile's and holds the profile's presets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Probe {
+    /// The answer to this was lost and may come yet: a late one must be seen as such.
+    Sound(Request),
+    /// Who is it?
+    Identify,
+    /// The preset at this place of the profile.
+    Preset(usize),
+}
+
+impl Probe {
+    /// From the beginning, on a wire where the answer to `lost` may come yet.
+    pub(super) fn new(lost: Option<Request>) -> Self {
+        lost.map_or(Self::Identify, Self::Sound)
+    }
+
+    /// One step, of at most three requests.
+    ///
+    /// A preset that the device declines or does not keep is reported and passed over: the commands that follow
+    /// still cool, if not as exactly.
+    pub(super) async fn turn<B: Bus>(
+        &mut self,
+        session: &mut Session<'_, B>,
+        profile: &Profile,
+        device: &str,
+    ) -> Result<Progress, ProbeError> {
+        let place = match *self {
+            Self::Sound(lost) => {
+                if let Some(span) = sounding(profile, lost) {
+                    hear(session, span).await?;
+                }
+                *self = Self::Identify;
+                return Ok(Progress::More);
+            }
+            Self::Identify => {
+                identify(session, profile).await?;
+                *self = Self::Preset(0);
+                // Presets follow when the person gives the device back.
+                if !profile.presets.is_empty()
+                    && authority::is_taken(session, profile).await.map_err(Failure::from)?
+                {
+                    return Ok(Progress::Done);
+                }
+                0
+            }
+            Self::Preset(place) => {
+                preset(session, profile, place, device).await?;
+                place + 1
+            }
+        };
+        *self = Self::Preset(place);
+        Ok(if place < profile.presets.len() { Progress::More } else { Progress::Done })
+    }
+}
+
+/// Whether the device is the profile's. One without an identity must at least answer.
+pub(super) async fn identify<B: Bus>(
+    session: &mut Session<'_, B>,
+    profile: &Profile,
+) -> Result<(), ProbeError> {
+    let Some(identity) = &profile.identity else {
+        return match any_span(profile).next() {
+            Some(span) => Ok(hear(session, span).await?),
+            None => Ok(()),
+        };
+    };
+    let found = match session.read(identity_span(identity)).await {
+        Ok(found) if identity.expect.is(&found) => return Ok(()),
         Ok(found) => Some(found),
         Err(Failure::Declined(Refusal::Misfit)) => None,
         Err(failure) => return Err(failure.into()),
     };
-    Err(ProbeError::Stranger(Stranger { address: *address, expected: one_of.clone(), found }))
+    let Identity { address, expect, .. } = identity.clone();
+    Err(ProbeError::Stranger(Stranger { address, expected: expect, found }))
 }
 
-/// A connection alone proves nothing: a device without identity must at least answer, be it with a refusal.
-async fn hear<B: Bus>(session: &mut Session<B>, profile: &Profile) -> Result<(), Failure> {
-    let Some(point) = profile.points.first() else {
+async fn preset<B: Bus>(
+    session: &mut Session<'_, B>,
+    profile: &Profile,
+    place: usize,
+    device: &str,
+) -> Result<(), Failure> {
+    let Some(preset) = profile.presets.get(place) else {
         return Ok(());
     };
-    let span = Span { table: point.table, first: point.address, count: point.encoding.words() };
+    let (register, meaning) = (preset.address, preset.meaning.as_str());
+    match keep(session, profile, register, preset.value).await {
+        Ok(Kept::Held) => {}
+        Ok(Kept::Holds(found)) => warn!(device, register, meaning, found, "preset not kept by the device"),
+        Ok(Kept::Forbidden(why)) => warn!(device, register, meaning, %why, "preset not written"),
+        Err(Failure::Declined(refusal)) => {
+            warn!(device, register, meaning, %refusal, "preset declined by the device");
+        }
+        Err(failure @ Failure::Broken(_)) => return Err(failure),
+    }
+    Ok(())
+}
+
+/// What became of a preset.
+enum Kept {
+    Held,
+    Holds(u16),
+    Forbidden(Forbidden),
+}
+
+/// Writes only what the register does not hold already.
+async fn keep<B: Bus>(
+    session: &mut Session<'_, B>,
+    profile: &Profile,
+    register: u16,
+    word: u16,
+) -> Result<Kept, Failure> {
+    if session.read_one(Span::register(register)).await? == word {
+        return Ok(Kept::Held);
+    }
+    let permit = match permit(profile, register, word) {
+        Ok(permit) => permit,
+        Err(forbidden) => return Ok(Kept::Forbidden(forbidden)),
+    };
+    session.write(permit).await?;
+    let found = session.read_one(Span::register(register)).await?;
+    Ok(if found == word { Kept::Held } else { Kept::Holds(found) })
+}
+
+/// A connection alone proves nothing: the device must answer, be it with a refusal.
+async fn hear<B: Bus>(session: &mut Session<'_, B>, span: Span) -> Result<(), Failure> {
     match session.read(span).await {
         Ok(_) | Err(Failure::Declined(Refusal::Misfit | Refusal::Fault | Refusal::Busy)) => Ok(()),
         Err(failure @ (Failure::Declined(Refusal::Unreachable) | Failure::Broken(_))) => Err(failure),
     }
 }
 
-/// Writes only what the register does not hold already.
-async fn keep<B: Bus>(session: &mut Session<B>, register: u16, word: u16) -> Result<Proof, Failure> {
-    if session.read_one(Span::register(register)).await? == word {
-        Ok(Proof::Held)
-    } else {
-        session.set(register, word).await
+/// A read whose answer cannot be mistaken for the one to `lost`: of another table or length.
+fn sounding(profile: &Profile, lost: Request) -> Option<Span> {
+    let longer = |span: Span| {
+        let more = if span.table.is_bits() { 8 } else { 1 };
+        Span { first: span.first.min(u16::MAX - span.count), count: span.count + more, ..span }
+    };
+    let others = any_span(profile).chain(any_span(profile).map(longer));
+    others.into_iter().find(|&span| shape(Request::Read(span)) != shape(lost))
+}
+
+/// What of an answer's frame shows which request it belongs to, on a wire without transactions: the function and the
+/// length.
+const fn shape(request: Request) -> Option<(u8, u16)> {
+    match request {
+        Request::Read(Span { table: Table::Coil, count, .. }) => Some((1, count.div_ceil(8))),
+        Request::Read(Span { table: Table::Discrete, count, .. }) => Some((2, count.div_ceil(8))),
+        Request::Read(Span { table: Table::Holding, count, .. }) => Some((3, count)),
+        Request::Read(Span { table: Table::Input, count, .. }) => Some((4, count)),
+        // Address and word are echoed.
+        Request::Write { .. } => None,
+    }
+}
+
+/// Every read that the profile knows by itself, the best known first.
+fn any_span(profile: &Profile) -> impl Iterator<Item = Span> {
+    let identity = profile.identity.iter().map(identity_span);
+    let points = profile.points.iter().map(|point| Span {
+        table: point.table,
+        first: point.address,
+        count: point.encoding.words(),
+    });
+    let commands = profile.commands.iter().map(|command| Span::register(command.address));
+    identity.chain(points).chain(commands)
+}
+
+fn identity_span(identity: &Identity) -> Span {
+    // An identity is at most 16 registers, by its type.
+    let count = u16::try_from(identity.expect.count()).unwrap_or(u16::MAX);
+    Span { table: identity.table, first: identity.address, count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modbus::profile::load;
+    use eisbach_protocol::profiles::SHIPPED;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn after_a_lost_answer_the_first_request_is_of_another_shape(
+            table in prop_oneof![Just(Table::Holding), Just(Table::Input), Just(Table::Discrete), Just(Table::Coil)],
+            first in any::<u16>(), count in 1..40_u16, place in 0..SHIPPED.len(),
+        ) {
+            let profile = load(SHIPPED[place].0, None).unwrap();
+            let lost = Request::Read(Span { table, first, count });
+            let span = sounding(&profile, lost).unwrap();
+            prop_assert_ne!(shape(Request::Read(span)), shape(lost));
+            prop_assert!(span.first.checked_add(span.count - 1).is_some());
+        }
+    }
+
+    #[test]
+    fn after_a_lost_write_any_read_will_do() {
+        let profile = load("grundfos-cim", None).unwrap();
+        assert_eq!(sounding(&profile, Request::Write { address: 1, word: 1 }), any_span(&profile).next());
     }
 }

@@ -36,7 +36,7 @@ pub enum ProfileError {
         wanted: Option<PathBuf>,
     },
     /// The file is there but cannot be read.
-    #[error("profile {}: cannot be read: {source}; let the agent's user read it", .file.display())]
+    #[error("profile {}: cannot be read: {source}; name a file that the agent's user may read", .file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -74,7 +74,7 @@ pub enum ProfileError {
 /// # Errors
 /// See [`ProfileError`].
 pub fn load(name: &str, directory: Option<&Path>) -> Result<Profile, ProfileError> {
-    if name.is_empty() || !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+    if !rules::is_name(name) {
         return Err(ProfileError::Name { name: name.to_owned() });
     }
     let wanted = directory.map(|directory| directory.join(format!("{name}.toml")));
@@ -91,7 +91,22 @@ pub fn load(name: &str, directory: Option<&Path>) -> Result<Profile, ProfileErro
     }
 }
 
-fn parse(name: &str, file: &str, text: &str) -> Result<Profile, ProfileError> {
+/// The profile in `file`, named as the file is.
+///
+/// # Errors
+/// See [`ProfileError`].
+pub fn load_file(file: &Path) -> Result<Profile, ProfileError> {
+    let text = fs::read_to_string(file)
+        .map_err(|source| ProfileError::Unreadable { file: file.to_owned(), source })?;
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    parse(&name, &file.display().to_string(), &text)
+}
+
+/// The profile in `text`, which must be that of `name`; `file` is for the message. Any text is judged without a panic.
+///
+/// # Errors
+/// [`ProfileError::Syntax`] or [`ProfileError::Senseless`].
+pub fn parse(name: &str, file: &str, text: &str) -> Result<Profile, ProfileError> {
     let profile: Profile = toml::from_str(text).map_err(|error| syntax(file, text, &error))?;
     rules::check(name, &profile).map_err(|flaw| ProfileError::Senseless {
         file: file.to_owned(),
@@ -126,144 +141,4 @@ fn shipped_names() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A sound profile; each case below spoils one thing in it.
-    const SOUND: &str = r#"
-name = "bench"
-device = "Bench"
-source = "estimate"
-max_words = 60
-timeout_ms = 500
-identity = { table = "holding", address = 29, one_of = [1, 2] }
-[[presets]]
-address = 101
-value = 0
-meaning = "mode"
-grade = "A"
-[[commands]]
-control = "pump_speed"
-address = 103
-form = { number = { scale = 0.01, low = 0.0, high = 100.0, dead_band = 0.5 } }
-refresh_ms = 5000
-min_interval_ms = 100
-grade = "A"
-[[points]]
-signal = "flow"
-table = "holding"
-address = 200
-encoding = "u32"
-scale = 0.1
-invalid = [65535]
-low = 0.0
-high = 60.0
-grade = "A"
-[[points]]
-signal = "leak"
-table = "discrete"
-address = 0
-encoding = { bit = 0 }
-low = 0.0
-high = 1.0
-grade = "A"
-"#;
-
-    fn refused(spoiled: &str) -> String {
-        let error = parse("bench", "bench.toml", spoiled).unwrap_err().to_string();
-        assert!(!error.contains('\n'), "one line: {error}");
-        assert!(error.contains("bench.toml"), "names the file: {error}");
-        error
-    }
-
-    #[test]
-    fn every_shipped_profile_makes_sense() {
-        for (name, _) in SHIPPED {
-            assert_eq!(load(name, None).unwrap().name, name);
-        }
-    }
-
-    #[test]
-    fn a_spoiled_profile_is_refused_by_key_and_value() {
-        const SPOILS: [(&str, &str, &str, &str); 27] = [
-            ("name = \"bench\"", "name = \"bank\"", "name", "\"bank\""),
-            ("max_words = 60", "max_words = 0", "max_words", "0"),
-            ("max_words = 60", "max_words = 126", "max_words", "126"),
-            ("max_words = 60", "max_words = 1", "points[0].encoding", "U32"),
-            ("timeout_ms = 500", "timeout_ms = 49", "timeout_ms", "49"),
-            ("timeout_ms = 500", "timeout_ms = 10001", "timeout_ms", "10001"),
-            ("one_of = [1, 2]", "one_of = []", "identity.one_of", "[]"),
-            ("\"holding\", address = 29", "\"discrete\", address = 29", "identity.table", "Discrete"),
-            ("address = 101", "address = 103", "presets[0].address", "103"),
-            ("scale = 0.01", "scale = 0.0", "commands[0].form.scale", "0.0"),
-            ("scale = 0.01", "scale = -0.01", "commands[0].form.scale", "-0.01"),
-            ("scale = 0.01", "scale = 0.001", "commands[0].form.high", "100.0"),
-            ("high = 100.0", "high = -1.0", "commands[0].form.high", "-1.0"),
-            ("low = 0.0, high", "low = -5.0, high", "commands[0].form.low", "-5.0"),
-            ("dead_band = 0.5", "dead_band = nan", "commands[0].form.dead_band", "NaN"),
-            ("refresh_ms = 5000", "refresh_ms = 50", "commands[0].refresh_ms", "50"),
-            ("min_interval_ms = 100", "min_interval_ms = 1", "commands[0].min_interval_ms", "1"),
-            ("control = \"pump_speed\"", "control = \"pump_run\"", "commands[0].form", "Number"),
-            ("scale = 0.1\n", "scale = inf\n", "points[0].scale", "inf"),
-            ("scale = 0.1\n", "scale = 0\n", "points[0].scale", "0.0"),
-            ("scale = 0.1\n", "offset = nan\n", "points[0].offset", "NaN"),
-            (
-                "encoding = \"u32\"\nscale = 0.1\ninvalid = [65535]",
-                "encoding = \"u16\"\ninvalid = [65536]",
-                "points[0].invalid",
-                "[65536]",
-            ),
-            ("low = 0.0\nhigh = 60.0", "low = 60.0\nhigh = 60.0", "points[0].high", "60.0"),
-            ("address = 200", "address = 65535", "points[0].address", "65535"),
-            ("encoding = \"u32\"", "encoding = { bit = 16 }", "points[0].encoding", "Bit(16)"),
-            ("signal = \"leak\"", "signal = \"flow\"", "points[1].signal", "Flow"),
-            ("encoding = { bit = 0 }", "encoding = \"u16\"", "points[1].encoding", "U16"),
-        ];
-        assert!(parse("bench", "bench.toml", SOUND).is_ok());
-        for (sound, spoiled, key, value) in SPOILS {
-            assert!(SOUND.contains(sound), "{sound}");
-            let error = refused(&SOUND.replacen(sound, spoiled, 1));
-            assert!(error.contains(&format!("{key} = {value}")), "`{spoiled}` gave: {error}");
-        }
-    }
-
-    #[test]
-    fn a_typo_is_refused_with_its_line() {
-        let error = refused(&SOUND.replace("timeout_ms", "timeout_sm"));
-        assert!(error.contains("line 6, `timeout_sm = 500`: unknown field"), "{error}");
-        let error = refused(&SOUND.replace("\"flow\"", "\"flwo\""));
-        assert!(error.contains("`signal = \"flwo\"`"), "{error}");
-    }
-
-    #[test]
-    fn a_duplicate_is_refused() {
-        let (head, commands) = SOUND.split_at(SOUND.find("[[commands]]").unwrap());
-        let command = &commands[..commands.find("[[points]]").unwrap()];
-        let error = refused(&format!("{head}{command}{commands}"));
-        assert!(error.contains("commands[1].control = PumpSpeed"), "{error}");
-    }
-
-    #[test]
-    fn a_file_overrides_the_shipped_profile_even_when_it_is_broken() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("calec-st.toml");
-        fs::write(&file, SOUND.replace("\"bench\"", "\"calec-st\"")).unwrap();
-        assert_eq!(load("calec-st", Some(directory.path())).unwrap().device, "Bench");
-        fs::write(&file, "nonsense").unwrap();
-        assert!(matches!(
-            load("calec-st", Some(directory.path())),
-            Err(ProfileError::Syntax { line: 1, .. })
-        ));
-        assert_eq!(load("leak-relay", Some(directory.path())).unwrap().name, "leak-relay");
-    }
-
-    #[test]
-    fn a_name_is_no_path_and_an_unknown_one_lists_what_there_is() {
-        assert!(matches!(load("../passwd", None), Err(ProfileError::Name { .. })));
-        let error = load("acme", Some(Path::new("/nowhere"))).unwrap_err().to_string();
-        assert!(
-            error.contains("/nowhere/acme.toml does not exist") && error.contains("grundfos-cim"),
-            "{error}"
-        );
-    }
-}
+mod tests;

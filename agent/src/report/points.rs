@@ -13,6 +13,7 @@ use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
 use crate::gpu::client::{GpuEntry, GpuView};
 use crate::links::Links;
+use crate::modbus::write_state::WriteState;
 use crate::sense::judged;
 
 /// What the cycle itself knows.
@@ -164,6 +165,11 @@ impl Sources<'_> {
             PointId::PumpRemote => self.flag(Role::Pump, Signal::PumpRemote),
             PointId::PumpInlet => self.number(Role::Pump, Signal::InletPressure),
 
+            PointId::PumpLink => self.link(Role::Pump),
+            PointId::PumpProtection => self.protection(Role::Pump),
+            PointId::PumpWrites => self.writes(Role::Pump, |write| write.writes_today),
+            PointId::PumpForeign => self.writes(Role::Pump, |write| write.foreign_events),
+
             PointId::ValveTarget => set(decision.valve.value),
             PointId::ValveLeader => text(decision.valve.leader.as_str()),
             PointId::ValveReason => text(decision.valve.reason.as_str()),
@@ -173,18 +179,41 @@ impl Sources<'_> {
             PointId::ValveOutlet => self.number(Role::Valve, Signal::RecoveryOutlet),
             PointId::ValveHeat => self.number(Role::Valve, Signal::RecoveredPower),
 
+            PointId::ValveLink => self.link(Role::Valve),
+            PointId::ValveProtection => self.protection(Role::Valve),
+            PointId::ValveWrites => self.writes(Role::Valve, |write| write.writes_today),
+            PointId::ValveForeign => self.writes(Role::Valve, |write| write.foreign_events),
+
             PointId::MeterFlow => self.number(Role::Meter, Signal::Flow),
             PointId::MeterSupply => self.number(Role::Meter, Signal::SupplyTemperature),
             PointId::MeterReturn => self.number(Role::Meter, Signal::ReturnTemperature),
             PointId::MeterHeat => self.number(Role::Meter, Signal::HeatPower),
 
+            PointId::MeterLink => self.link(Role::Meter),
+
             PointId::RoomDewPoint => self.number(Role::Room, Signal::DewPoint),
             PointId::RoomTemperature => self.number(Role::Room, Signal::AirTemperature),
             PointId::RoomHumidity => self.number(Role::Room, Signal::RelativeHumidity),
 
+            PointId::RoomLink => self.link(Role::Room),
+
             PointId::LeakDetected => self.flag(Role::Leak, Signal::Leak),
             PointId::LeakFault => self.flag(Role::Leak, Signal::LeakSensorFault),
+            PointId::LeakLink => self.link(Role::Leak),
         }
+    }
+
+    fn link(&self, role: DeviceRole) -> Reading<PointValue> {
+        self.links.device(role).map_or(ABSENT, |link| text(link.state().phase.as_str()))
+    }
+
+    fn protection(&self, role: DeviceRole) -> Reading<PointValue> {
+        self.links.device(role).map_or(ABSENT, |link| text(link.protection().as_str()))
+    }
+
+    fn writes(&self, role: DeviceRole, count: impl Fn(&WriteState) -> u32) -> Reading<PointValue> {
+        let Some(link) = self.links.device(role) else { return ABSENT };
+        int(link.write_states().iter().map(|write| i64::from(count(write))).sum())
     }
 
     fn number(&self, role: DeviceRole, signal: Signal) -> Reading<PointValue> {
@@ -213,6 +242,7 @@ impl Sources<'_> {
     }
 }
 
+const ABSENT: Reading<PointValue> = Reading::bad(BadReason::NotSupported);
 const UNDECIDED: Reading<PointValue> = Reading::bad(BadReason::NeverRead);
 
 fn of(gpu: Option<&Gpu<'_>>, value: impl FnOnce(&Gpu<'_>) -> Reading<PointValue>) -> Reading<PointValue> {

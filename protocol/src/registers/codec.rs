@@ -21,6 +21,11 @@ pub enum EncodeError {
         /// Highest allowed.
         high: f32,
     },
+    /// The word would set a bit that the profile does not allow.
+    Forbidden {
+        /// That word.
+        word: u16,
+    },
 }
 
 /// The value of `point` in its signal's unit.
@@ -29,14 +34,7 @@ pub enum EncodeError {
 /// `ConfigError` if `words` has not the length of the encoding, `InvalidMarker` if the raw value is one of the
 /// point's markers, `NotFinite` or `OutOfRange` if it is no possible value.
 pub fn decode(point: &Point, words: &[u16]) -> Result<f32, BadReason> {
-    let raw = match (point.encoding.words(), words) {
-        (1, &[word]) => u32::from(word),
-        (2, &[first, second]) => match point.word_order {
-            WordOrder::HighFirst => join(first, second),
-            WordOrder::LowFirst => join(second, first),
-        },
-        _ => return Err(BadReason::ConfigError),
-    };
+    let raw = raw(point, words).ok_or(BadReason::ConfigError)?;
     if point.invalid.contains(&raw) {
         return Err(BadReason::InvalidMarker);
     }
@@ -50,6 +48,21 @@ pub fn decode(point: &Point, words: &[u16]) -> Result<f32, BadReason> {
     }
 }
 
+/// The bits of `point` in `words`, put in order. Nothing if `words` has not the length of the encoding.
+#[must_use]
+pub const fn raw(point: &Point, words: &[u16]) -> Option<u32> {
+    match (point.encoding.words(), words) {
+        (1, &[word]) => Some(word as u32),
+        (2, &[first, second]) => Some(match point.word_order {
+            WordOrder::HighFirst => join(first, second),
+            WordOrder::LowFirst => join(second, first),
+            WordOrder::HighFirstSwapped => join(first.swap_bytes(), second.swap_bytes()),
+            WordOrder::LowFirstSwapped => join(second.swap_bytes(), first.swap_bytes()),
+        }),
+        _ => None,
+    }
+}
+
 /// The register value that asks for `value`, in the control's unit.
 ///
 /// # Errors
@@ -59,11 +72,14 @@ pub fn encode(command: &Command, value: f32) -> Result<Words, EncodeError> {
         return Err(EncodeError::NotFinite);
     }
     match command.form {
-        CommandForm::Word { on, off, reset } => Ok(Words(match (value >= 0.5, reset) {
-            (true, Some(reset)) if value >= 1.5 => reset,
-            (true, _) => on,
-            (false, _) => off,
-        })),
+        CommandForm::Word { on, off, reset, allow_mask, .. } => {
+            let word = match (value >= 0.5, reset) {
+                (true, Some(reset)) if value >= 1.5 => reset,
+                (true, _) => on,
+                (false, _) => off,
+            };
+            if word & !allow_mask == 0 { Ok(Words(word)) } else { Err(EncodeError::Forbidden { word }) }
+        }
         CommandForm::Number { scale, low, high, .. } => {
             let counts = libm::roundf(value / scale);
             if value < low || value > high || !(0.0..=f32::from(u16::MAX)).contains(&counts) {
@@ -96,6 +112,7 @@ fn number(encoding: Encoding, raw: u32) -> f32 {
         #[expect(clippy::cast_precision_loss, reason = "as above")]
         Encoding::I32 => raw.cast_signed() as f32,
         Encoding::F32 => f32::from_bits(raw),
+        Encoding::AnyOf(mask) => f32::from(u8::from(low_half(raw) & mask != 0)),
         Encoding::Bit(bit) => f32::from(u8::from(raw.checked_shr(u32::from(bit)).unwrap_or(0) & 1 == 1)),
     }
 }
@@ -108,7 +125,7 @@ const fn low_half(raw: u32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registers::{Control, Grade, Signal, Table};
+    use crate::registers::{Control, Grade, Persistence, PollClass, ReadBack, Signal, Table};
     use proptest::prelude::*;
 
     fn point(encoding: Encoding, word_order: WordOrder) -> Point {
@@ -123,6 +140,13 @@ mod tests {
             invalid: heapless::Vec::new(),
             low: -4e9,
             high: 4.3e9,
+            max_slew: None,
+            frozen_after_ms: None,
+            poll: PollClass::Fast,
+            atomic: None,
+            sentinel: false,
+            slotted: false,
+            source: heapless::String::new(),
             grade: Grade::A,
         }
     }
@@ -134,6 +158,14 @@ mod tests {
             form: CommandForm::Number { scale: 0.01, low: 0.0, high: 100.0, dead_band: 0.2 },
             refresh_ms: 10_000,
             min_interval_ms: 100,
+            daily_budget: None,
+            persistence: Persistence::Volatile,
+            read_back: ReadBack::default(),
+            effect: None,
+            safe: 100.0,
+            release: None,
+            slotted: false,
+            source: heapless::String::new(),
             grade: Grade::A,
         }
     }
@@ -176,7 +208,7 @@ mod tests {
     fn a_control_word_is_always_written_whole() {
         let run = |reset| Command {
             control: Control::PumpRun,
-            form: CommandForm::Word { on: 3, off: 1, reset },
+            form: CommandForm::Word { on: 3, off: 1, reset, arm: None, allow_mask: 7 },
             ..speed()
         };
         assert_eq!(
@@ -186,11 +218,41 @@ mod tests {
         assert_eq!(encode(&run(None), 2.0), Ok(Words(3)), "without a reset word it simply runs");
     }
 
+    #[test]
+    fn a_bit_outside_the_mask_is_never_encoded() {
+        let run = Command {
+            control: Control::PumpRun,
+            form: CommandForm::Word { on: 0x0202, off: 0x0020, reset: None, arm: None, allow_mask: 0x0202 },
+            ..speed()
+        };
+        assert_eq!(encode(&run, 1.0), Ok(Words(0x0202)));
+        assert_eq!(encode(&run, 0.0), Err(EncodeError::Forbidden { word: 0x0020 }));
+    }
+
+    #[test]
+    fn bytes_are_put_in_order_for_all_four_orders() {
+        for (order, words) in [
+            (WordOrder::HighFirst, [0x0A0B, 0x0C0D]),
+            (WordOrder::LowFirst, [0x0C0D, 0x0A0B]),
+            (WordOrder::HighFirstSwapped, [0x0B0A, 0x0D0C]),
+            (WordOrder::LowFirstSwapped, [0x0D0C, 0x0B0A]),
+        ] {
+            assert_eq!(raw(&point(Encoding::U32, order), &words), Some(0x0A0B_0C0D), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn several_bits_can_mean_one_thing() {
+        let leak = point(Encoding::AnyOf(0x0330), WordOrder::HighFirst);
+        assert_eq!((decode(&leak, &[0x000F]), decode(&leak, &[0x0200])), (Ok(0.0), Ok(1.0)));
+    }
+
     proptest! {
         #[test]
-        fn any_words_decode_to_a_possible_value_or_a_reason(words in prop::collection::vec(any::<u16>(), 0..4), kind in 0..6_u8, bit in any::<u8>()) {
+        fn any_words_decode_to_a_possible_value_or_a_reason(words in prop::collection::vec(any::<u16>(), 0..4), kind in 0..7_u8, bit in any::<u8>()) {
             let encoding = match kind {
-                0 => Encoding::U16, 1 => Encoding::I16, 2 => Encoding::U32, 3 => Encoding::I32, 4 => Encoding::F32, _ => Encoding::Bit(bit),
+                0 => Encoding::U16, 1 => Encoding::I16, 2 => Encoding::U32, 3 => Encoding::I32, 4 => Encoding::F32,
+                5 => Encoding::AnyOf(u16::from(bit) << 3), _ => Encoding::Bit(bit),
             };
             if let Ok(value) = decode(&point(encoding, WordOrder::LowFirst), &words) {
                 prop_assert!(value.is_finite());

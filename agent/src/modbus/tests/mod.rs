@@ -1,10 +1,18 @@
-//! Links against a device that misbehaves on a real socket.
+//! Links against devices that misbehave: on a real socket, and on a fake wire in virtual time.
 
+mod bus_rig;
 mod fake_slave;
+mod fake_wire;
 
+mod commissioning;
 mod failsafe;
 mod faults;
 mod lifecycle;
+mod operator;
+mod priorities;
+mod quarantine;
+mod readings;
+mod sharing;
 mod writes;
 
 use std::time::Duration;
@@ -15,29 +23,35 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::fake_slave::FakeSlave;
-use super::device::{DeviceLink, DeviceSettings, spawn};
-use super::state::{Image, Sample, Verified};
+use super::device::{DeviceLink, DeviceSettings, spawn_all};
+use super::state::{Image, Sample};
+use super::wire::Wire;
+use super::write_state::Verified;
 use crate::clock::Clock;
 
 /// Points and commands over every table; the fake slave's registers hold their own address.
 const BENCH: &str = r#"
 name = "bench"
 device = "Bench"
-source = "estimate"
-max_words = 60
-timeout_ms = 500
-identity = { table = "holding", address = 29, one_of = [29] }
+sources = { test = "a test" }
+link = { max_words = 60, timeout_ms = 500 }
+identity = { table = "holding", address = 29, expect = { one_of = [29] } }
+watchdog = { none = { source = "test", grade = "A" } }
 [[presets]]
 address = 101
 value = 0
 meaning = "mode"
+source = "test"
 grade = "A"
 [[commands]]
 control = "pump_run"
 address = 100
-form = { word = { on = 3, off = 1 } }
+form = { word = { on = 3, off = 1, allow_mask = 3 } }
 refresh_ms = 60000
 min_interval_ms = 50
+persistence = "volatile"
+safe = 1.0
+source = "test"
 grade = "A"
 [[commands]]
 control = "pump_speed"
@@ -45,6 +59,9 @@ address = 103
 form = { number = { scale = 0.01, low = 0.0, high = 100.0, dead_band = 0.1 } }
 refresh_ms = 60000
 min_interval_ms = 50
+persistence = "volatile"
+safe = 100.0
+source = "test"
 grade = "A"
 [[points]]
 signal = "flow"
@@ -53,6 +70,7 @@ address = 200
 encoding = "u16"
 low = 0.0
 high = 65535.0
+source = "test"
 grade = "A"
 [[points]]
 signal = "pump_head"
@@ -61,6 +79,7 @@ address = 204
 encoding = "u16"
 low = 0.0
 high = 65535.0
+source = "test"
 grade = "A"
 [[points]]
 signal = "dew_point"
@@ -69,6 +88,7 @@ address = 300
 encoding = "u16"
 low = 0.0
 high = 65535.0
+source = "test"
 grade = "A"
 [[points]]
 signal = "leak"
@@ -77,6 +97,7 @@ address = 7
 encoding = { bit = 0 }
 low = 0.0
 high = 1.0
+source = "test"
 grade = "A"
 "#;
 
@@ -106,15 +127,22 @@ impl Rig {
     }
 
     fn link(&mut self, address: &str, profile: Profile) -> DeviceLink {
-        let settings = settings("bench", address, profile);
-        spawn(&mut self.tasks, settings, self.clock, self.token.clone())
+        self.start(settings("bench", address, profile))
+    }
+
+    fn start(&mut self, settings: DeviceSettings) -> DeviceLink {
+        let links = spawn_all(&mut self.tasks, vec![settings], None, self.clock, &self.token);
+        links.into_iter().next().unwrap()
     }
 
     /// Asks for `value` until the device is seen to hold it.
     async fn obeyed(&mut self, link: &DeviceLink, control: Control, value: f32) {
         let asking = self.keep_asking(link, control, value);
         let held = |verified: &Verified| (verified.value - value).abs() < 0.005;
-        until(link, |image| image.verified.iter().flatten().any(held)).await;
+        until(link, |image| {
+            image.writes.iter().filter_map(|write| write.verified).any(|verified| held(&verified))
+        })
+        .await;
         asking.cancel();
     }
 
@@ -138,7 +166,7 @@ impl Rig {
 fn settings(name: &str, address: &str, profile: Profile) -> DeviceSettings {
     DeviceSettings {
         name: name.to_owned(),
-        address: address.to_owned(),
+        wire: Wire::Tcp { address: address.to_owned() },
         unit: 17,
         profile,
         poll_ms: 20,
