@@ -10,10 +10,13 @@
 //! tested against a world it does not know.
 
 pub mod broker;
+pub mod certificates;
 pub mod clock;
+pub mod control;
 pub mod demo;
 pub mod devices;
 pub mod plant;
+pub mod proxy;
 pub mod rng;
 pub mod serve;
 pub mod stage;

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use eisbach_sim::certificates::{self, CertificateArguments};
 use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
+use eisbach_sim::proxy::{self, ProxyArguments};
 use eisbach_sim::serve::{self, ServeArguments};
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
@@ -24,6 +26,10 @@ enum Command {
     Demo(DemoArguments),
     /// Runs plant, devices and NVML alone and prints what to connect to.
     Serve(ServeArguments),
+    /// Stands between a Modbus master and a device and does to the wire what it is told.
+    Proxy(ProxyArguments),
+    /// Writes certificates for trying Modbus/TCP Security: an authority, a server, a client of each role.
+    Certificates(CertificateArguments),
     /// Runs a command that ends with its parent.
     #[command(hide = true)]
     Leash(LeashArguments),
@@ -42,6 +48,14 @@ fn main() -> ExitCode {
             log();
             complete(serve::run(arguments))
         }
+        Command::Proxy(arguments) => {
+            log();
+            complete(proxy::run(arguments))
+        }
+        Command::Certificates(arguments) => match certificates::run(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
         Command::Leash(arguments) => fail(&demo::become_command(arguments)),
     }
 }

@@ -8,29 +8,37 @@
 //!              truth            ──►  {"time_ms":12340,"gpus":[…],…}
 //! ```
 //!
-//! An event has happened when its `ok` is there.
+//! An event has happened when its `ok` is there. With `--proxy` the socket takes faults of the wires too:
+//! `fault pump late-reply 700`.
 
 mod control;
+mod doors;
+mod lines;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tempfile::TempDir;
-use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::BrokerControl;
 use crate::clock::Clock;
+use crate::control as socket;
+use crate::control::ControlError;
 use crate::demo::EndSignals;
-use crate::devices::DeviceKind;
+use crate::devices::{Choice, ModelError, Models};
 use crate::plant::GPUS;
 use crate::stage::{Stage, StageError, StageSettings};
 use crate::workload::Workload;
 use crate::world::{Event, Outside, Script, plant_time};
+use control::Control;
+use lines::Lines;
+
+pub use doors::Doors;
+pub use lines::{LineArguments, LineError};
 
 /// How often the end is looked for.
 const TICK: Duration = Duration::from_millis(20);
@@ -62,6 +70,15 @@ pub struct ServeArguments {
     /// GPUs of the node.
     #[arg(long, default_value_t = GPUS)]
     gpus: usize,
+    /// What stands in the plant room instead of the usual, again and again: pump=abb-acx580. A rack CDU
+    /// (pump=orv3-rpu) is meter and leak detector too.
+    #[arg(long = "model", value_name = "PLACE=MODEL")]
+    models: Vec<Choice>,
+    /// Leaves the valve's bus watchdog as its vendor ships it: off.
+    #[arg(long)]
+    as_shipped: bool,
+    #[command(flatten)]
+    lines: LineArguments,
 }
 
 /// Why it failed.
@@ -70,6 +87,9 @@ pub enum ServeError {
     /// No stage.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// What was to stand in the plant room.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// Its folder.
     #[error("cannot use the folder {}: {source}", path.display())]
     Folder {
@@ -79,13 +99,11 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The control socket.
-    #[error("cannot listen on {}: {source}; the path may be too long for a socket, try --dir", path.display())]
-    Control {
-        /// The socket.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Another way to the devices.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// Output.
     #[error("cannot print: {0}")]
     Print(io::Error),
@@ -95,22 +113,6 @@ pub enum ServeError {
     /// The plant's thread ended.
     #[error("the simulated world stopped by itself; this is a bug of eisbach-sim")]
     WorldStopped,
-}
-
-/// What to connect to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Doors {
-    pump: String,
-    valve: String,
-    meter: String,
-    room: String,
-    leak: String,
-    /// Modbus units, in the order pump, valve, meter, room, leak.
-    units: [u8; 5],
-    nvml_library: PathBuf,
-    nvml_state: PathBuf,
-    broker: Option<String>,
-    control: PathBuf,
 }
 
 /// Runs until a signal comes or the time is over.
@@ -151,29 +153,27 @@ async fn serve(
         gpus: arguments.gpus,
         script: arguments.script.clone(),
         with_broker: arguments.with_broker,
+        models: Models::of(arguments.models.iter().copied())?,
+        as_shipped: arguments.as_shipped,
     };
     let Stage { world, mut happened, nvml_state, nvml_library, devices, broker, .. } =
         Stage::set(settings, tasks, token, Clock::start()).await?;
     let control = folder.join("control.sock");
-    let listener = listen(&control)?;
-    let door = |kind| devices.endpoint(kind).address.to_string();
-    let doors = Doors {
-        pump: door(DeviceKind::Pump),
-        valve: door(DeviceKind::Valve),
-        meter: door(DeviceKind::HeatMeter),
-        room: door(DeviceKind::AirSensor),
-        leak: door(DeviceKind::LeakRelay),
-        units: DeviceKind::ALL.map(DeviceKind::unit),
-        nvml_library,
-        nvml_state,
-        broker: broker.as_ref().map(|(address, _)| address.to_string()),
-        control: control.clone(),
-    };
+    let listener = socket::listen(&control)?;
+    let lines = Lines::open(&arguments.lines, folder, &devices, tasks, token)?;
+    let doors = Doors::new(
+        &devices,
+        &lines,
+        (nvml_library, nvml_state),
+        broker.as_ref().map(|(address, _)| *address),
+        control.clone(),
+    );
     doors.print(arguments.json).map_err(ServeError::Print)?;
 
     let world = Arc::new(world);
     let broker = broker.map(|(_, control)| control);
-    tasks.spawn(control::serve(listener, Arc::clone(&world), broker.clone(), token.clone()));
+    let answers = Control { world: Arc::clone(&world), broker: broker.clone(), proxies: lines.proxies };
+    tasks.spawn(socket::serve(listener, answers, token.clone()));
     let mut ticker = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -200,41 +200,5 @@ fn react(event: Event, broker: Option<&BrokerControl>) {
         Outside::BrokerCut => broker.cut(),
         Outside::BrokerOk => broker.restore(),
         Outside::KillAgent | Outside::KillGpu => {}
-    }
-}
-
-fn listen(path: &Path) -> Result<UnixListener, ServeError> {
-    let failed = |source| ServeError::Control { path: path.to_owned(), source };
-    // A socket that an earlier run left behind would refuse everybody for ever.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        Ok(()) | Err(_) => {}
-    }
-    UnixListener::bind(path).map_err(failed)
-}
-
-impl Doors {
-    fn print(&self, json: bool) -> io::Result<()> {
-        let mut out = io::stdout();
-        if json {
-            writeln!(out, "{}", serde_json::to_string(self)?)?;
-        } else {
-            let devices = [&self.pump, &self.valve, &self.meter, &self.room, &self.leak];
-            for ((kind, address), unit) in
-                ["pump", "valve", "meter", "room", "leak"].iter().zip(devices).zip(self.units)
-            {
-                writeln!(out, "{kind:<8} Modbus TCP {address}, unit {unit}")?;
-            }
-            let state = eisbach_nvml_sim::STATE_ENV;
-            writeln!(
-                out,
-                "nvml     {} with {state}={}",
-                self.nvml_library.display(),
-                self.nvml_state.display()
-            )?;
-            writeln!(out, "broker   {}", self.broker.as_deref().unwrap_or("none; start with --with-broker"))?;
-            writeln!(out, "control  {}, one event or \"truth\" a line", self.control.display())?;
-        }
-        out.flush()
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{self, Broker, BrokerControl};
 use crate::clock::Clock;
-use crate::devices::{self, DeviceHub, DeviceKind};
+use crate::devices::{self, DeviceHub, DeviceKind, DeviceOptions, Models};
 use crate::plant::GPUS;
 use crate::workload::Workload;
 use crate::world::{self, Commissioned, Happened, Script, World, WorldSettings, WorldThread};
@@ -37,6 +37,10 @@ pub struct StageSettings {
     pub script: Script,
     /// Whether to run a broker.
     pub with_broker: bool,
+    /// What stands in the plant room.
+    pub models: Models,
+    /// The valve's bus watchdog is as its vendor ships it: off.
+    pub as_shipped: bool,
 }
 
 /// The world with its doors open.
@@ -97,7 +101,8 @@ impl Stage {
         token: &CancellationToken,
         clock: Clock,
     ) -> Result<Self, StageError> {
-        let StageSettings { folder, seed, workload, gpus, script, with_broker } = settings;
+        let StageSettings { folder, seed, workload, gpus, script, with_broker, models, as_shipped } =
+            settings;
         if !(1..=GPUS).contains(&gpus) {
             return Err(StageError::Gpus { gpus });
         }
@@ -107,7 +112,11 @@ impl Stage {
         let nvml = Arc::new(SharedState::create(&nvml_state, &specs)?);
         let broker = if with_broker { Some(start_broker(tasks, token).await?) } else { None };
         let node = Commissioned::new(WorldSettings { seed, workload });
-        let devices = DeviceHub::start(tasks, token, &node.devices())?;
+        let mut options = DeviceOptions { models, ..node.devices() };
+        if as_shipped {
+            options.valve_watchdog_s = 0;
+        }
+        let devices = DeviceHub::start(tasks, token, &options)?;
         let world = World::new(node, devices.clone(), Arc::clone(&nvml));
         let (world, happened) = WorldThread::start(world, script, clock)?;
         Ok(Self { world, happened, nvml, nvml_state, nvml_library, devices, broker })

@@ -5,7 +5,7 @@
     reason = "this is test code; clippy knows only #[test] functions"
 )]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -135,4 +135,56 @@ fn a_wrong_script_is_refused_before_anything_starts() {
     let output = Command::new(SIM).args(["serve", "--script", "5s pump-trap"]).output().unwrap();
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("pump-trip"));
+}
+
+#[test]
+fn another_model_can_stand_in_the_plant_room() {
+    let serve = Serve::start(&["--model", "pump=orv3-rpu", "--model", "valve=generic-valve"]);
+    let doors = &serve.doors;
+    assert_eq!((&doors["meter"], &doors["leak"]), (&doors["pump"], &doors["pump"]));
+    assert_eq!(doors["units"], serde_json::json!([12, 2, 12, 4, 12]));
+    TcpStream::connect(doors["pump"].as_str().unwrap()).unwrap();
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_refused_with_one_clear_line() {
+    let refused = Command::new(SIM).args(["serve", "--model", "meter=abb-acx580"]).output().unwrap();
+    assert!(!refused.status.success());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("abb-acx580 cannot be the meter; it can be: pump"), "{said}");
+}
+
+#[test]
+fn lines_and_tls_are_opened_beside_the_ports() {
+    let serve = Serve::start(&["--rtu", "pump,valve", "--rtu-tcp", "meter", "--tls", "pump"]);
+    assert_eq!(serve.doors["serial"]["units"], serde_json::json!({ "pump": 1, "valve": 2 }));
+    assert!(Path::new(serve.doors["serial"]["path"].as_str().unwrap()).exists());
+    for address in [&serve.doors["rtu_tcp"]["address"], &serve.doors["tls"]["pump"]] {
+        TcpStream::connect(address.as_str().unwrap()).unwrap();
+    }
+    let certificates = Path::new(serve.doors["certificates"].as_str().unwrap());
+    for file in ["ca.pem", "server.pem", "operator.key", "observer.pem", "roleless.key"] {
+        assert!(certificates.join(file).exists(), "{file}");
+    }
+    assert!(serve.control().ask("fault pump reset").contains("--proxy"));
+}
+
+#[test]
+fn behind_proxies_a_fault_is_one_line() {
+    let serve = Serve::start(&["--proxy", "--rtu", "pump"]);
+    let proxies = ["leak", "meter", "pump", "room", "serial", "valve"];
+    assert_eq!(serve.doors["proxies"], serde_json::json!(proxies));
+    let mut control = serve.control();
+    assert_eq!(control.ask("fault pump exception 6"), "ok");
+    assert_eq!(control.ask("fault pump"), "exception 6");
+    assert_eq!(control.ask("fault valve"), "none");
+    let mut pump = TcpStream::connect(serve.doors["pump"].as_str().unwrap()).unwrap();
+    pump.write_all(&[0, 1, 0, 0, 0, 6, 1, 3, 0, 29, 0, 1]).unwrap();
+    let mut answer = [0; 9];
+    pump.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, [0, 1, 0, 0, 0, 3, 1, 0x83, 6]);
+    assert!(control.ask("fault pump counts").contains("\"exception\":{\"seen\":1,\"changed\":1}"));
+    assert!(control.ask("fault serial wrong-transaction").starts_with("error: wrong-transaction cannot"));
+    assert!(control.ask("fault pmup clear").contains("known are leak, meter, pump"));
+    assert_eq!(control.ask("fault pump clear"), "ok");
 }

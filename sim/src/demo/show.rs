@@ -20,7 +20,7 @@ use super::summary::{Counted, Summary};
 use super::view::View;
 use super::{DemoArguments, DemoError, EndSignals, agent, status};
 use crate::clock::Clock;
-use crate::devices::DeviceKind;
+use crate::devices::{DeviceKind, Models};
 use crate::stage::{Stage, StageSettings};
 use crate::world::{Event, Happened, Order, Outside, device_name};
 
@@ -96,6 +96,8 @@ impl Show {
             gpus: arguments.gpus,
             script: arguments.script.clone(),
             with_broker: arguments.broker.is_none(),
+            models: Models::default(),
+            as_shipped: false,
         };
         let stage = Stage::set(settings, tasks, token, clock).await?;
         let (broker_host, broker_port) = match (&arguments.broker, &stage.broker) {

@@ -64,10 +64,15 @@ pub(super) trait Device: Send {
     /// A master has spoken to this device.
     fn heard(&mut self) {}
 
-    /// The word at `address`, or `None` where the map has no register. Holding and input registers are one map.
+    /// The word at `address`, or `None` where the map has no register.
     fn register(&self, address: u16) -> Option<u16> {
         let _ = address;
         None
+    }
+
+    /// The input register at `address`. Most vendors show one map to both functions.
+    fn input_register(&self, address: u16) -> Option<u16> {
+        self.register(address)
     }
 
     /// The discrete input at `address`.
@@ -102,6 +107,20 @@ pub(super) trait Device: Send {
 #[cfg(test)]
 pub(super) fn words<const N: usize>(device: &dyn Device, first: u16) -> [u16; N] {
     std::array::from_fn(|i| device.register(first + u16::try_from(i).unwrap()).unwrap())
+}
+
+/// The input registers from `first` on, for tests of maps that have two tables.
+#[cfg(test)]
+pub(super) fn input_words<const N: usize>(device: &dyn Device, first: u16) -> [u16; N] {
+    std::array::from_fn(|i| device.input_register(first + u16::try_from(i).unwrap()).unwrap())
+}
+
+/// The speed in percent that a drive is told, or `None` to stop, for tests of the behaviour.
+#[cfg(test)]
+pub(super) fn ordered_speed(device: &dyn Device) -> Option<u16> {
+    let mut orders = Orders { pump_run: false, pump_speed: f64::NAN, valve_position: f64::NAN };
+    device.order(&mut orders);
+    orders.pump_run.then(|| super::words::unsigned(orders.pump_speed, 0.01))
 }
 
 /// Check and write, for tests of the behaviour.

@@ -9,29 +9,26 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::belimo::Valve;
-use super::calec::HeatMeter;
-use super::device::Device;
+use super::abb::DriveSettings;
 use super::fault::Fault;
-use super::grundfos::{Pump, PumpSettings};
-use super::leak::LeakRelay;
+use super::grundfos::PumpSettings;
+use super::model::Models;
 use super::readings::{Orders, Readings};
 use super::server::{Door, serve};
 use super::station::{Station, Traffic, WriteRecord};
-use super::vaisala::AirSensor;
 
-/// The five devices.
+/// The five places of the plant room that speak Modbus. What stands there is told by [`Models`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceKind {
-    /// Circulation pump: Grundfos E-pump with CIM 500.
+    /// Circulation pump.
     Pump,
-    /// Recovery valve: Belimo Energy Valve 4.
+    /// Recovery valve.
     Valve,
-    /// Heat meter of the main loop: Aqua Metro CALEC ST.
+    /// Heat meter of the main loop.
     HeatMeter,
-    /// Humidity and temperature: Vaisala HMD110.
+    /// Humidity and temperature of the room.
     AirSensor,
-    /// Leak relay on generic remote I/O.
+    /// Leak detection.
     LeakRelay,
 }
 
@@ -39,7 +36,20 @@ impl DeviceKind {
     /// All devices, in the order that arrays of this module use.
     pub const ALL: [Self; 5] = [Self::Pump, Self::Valve, Self::HeatMeter, Self::AirSensor, Self::LeakRelay];
 
-    /// The Modbus unit. Each device has its own, so that a mixed-up connection gets no answer instead of a wrong one.
+    /// Its name on every face.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pump => "pump",
+            Self::Valve => "valve",
+            Self::HeatMeter => "meter",
+            Self::AirSensor => "room",
+            Self::LeakRelay => "leak",
+        }
+    }
+
+    /// The Modbus unit, where the model has none of its own ([`Endpoint::unit`] tells). Each device has another, so
+    /// that a mixed-up connection gets no answer instead of a wrong one.
     #[must_use]
     pub const fn unit(self) -> u8 {
         match self {
@@ -61,10 +71,16 @@ pub struct DeviceOptions {
     pub ports: [u16; 5],
     /// Connections that one device holds at a time. No vendor here publishes its number (estimate).
     pub connection_limit: usize,
+    /// What stands in each place.
+    pub models: Models,
     /// How the pump was commissioned.
     pub pump: PumpSettings,
+    /// How the bus supervision of a drive was commissioned.
+    pub drive: DriveSettings,
     /// Set-point that the valve holds from before, 0 to 1.
     pub valve_setpoint: f64,
+    /// Bus watchdog of an Energy Valve, s; it then closes. 0 switches it off, as it ships.
+    pub valve_watchdog_s: u16,
 }
 
 impl Default for DeviceOptions {
@@ -73,7 +89,10 @@ impl Default for DeviceOptions {
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: [0; 5],
             connection_limit: 4,
+            models: Models::default(),
             pump: PumpSettings::default(),
+            drive: DriveSettings::default(),
+            valve_watchdog_s: 0,
             valve_setpoint: 0.0,
         }
     }
@@ -105,10 +124,12 @@ pub enum StartError {
     },
 }
 
-/// The five devices, running. Clones are handles to the same devices.
+/// The devices, running. Clones are handles to the same devices.
 #[derive(Clone)]
 pub struct DeviceHub {
-    stations: Arc<[(Arc<Station>, Endpoint); 5]>,
+    places: Arc<[(Arc<Station>, Endpoint); 5]>,
+    /// What the plant is told where no device says anything else: as it was commissioned.
+    commissioned: Orders,
 }
 
 impl DeviceHub {
@@ -123,24 +144,29 @@ impl DeviceHub {
         options: &DeviceOptions,
     ) -> Result<Self, StartError> {
         let [pump, valve, meter, air, leak] = options.ports;
-        let opened = [
-            open(DeviceKind::Pump, pump, options)?,
-            open(DeviceKind::Valve, valve, options)?,
-            open(DeviceKind::HeatMeter, meter, options)?,
-            open(DeviceKind::AirSensor, air, options)?,
-            open(DeviceKind::LeakRelay, leak, options)?,
+        let mut opening = Opening { options, opened: Vec::new() };
+        let places = [
+            opening.place(DeviceKind::Pump, pump)?,
+            opening.place(DeviceKind::Valve, valve)?,
+            opening.place(DeviceKind::HeatMeter, meter)?,
+            opening.place(DeviceKind::AirSensor, air)?,
+            opening.place(DeviceKind::LeakRelay, leak)?,
         ];
-        let stations = opened.map(|(station, door, endpoint)| {
-            tasks.spawn(serve(Arc::clone(&station), door, token.clone()));
-            (station, endpoint)
-        });
-        Ok(Self { stations: Arc::new(stations) })
+        for (station, _, door) in opening.opened {
+            tasks.spawn(serve(station, door, token.clone()));
+        }
+        let commissioned = Orders {
+            pump_run: true,
+            pump_speed: options.pump.local_speed,
+            valve_position: options.valve_setpoint,
+        };
+        Ok(Self { places: Arc::new(places), commissioned })
     }
 
     /// Where the devices are reached, in the order of [`DeviceKind::ALL`].
     #[must_use]
     pub fn endpoints(&self) -> [Endpoint; 5] {
-        self.stations.each_ref().map(|(_, endpoint)| *endpoint)
+        self.places.each_ref().map(|(_, endpoint)| *endpoint)
     }
 
     /// Where one device is reached.
@@ -154,14 +180,17 @@ impl DeviceHub {
     /// Plant time must not run backwards. The locks are short, and no socket is waited for.
     #[must_use]
     pub fn update(&self, plant_ms: u64, readings: &Readings) -> Orders {
-        let mut orders = Orders { pump_run: false, pump_speed: 0.0, valve_position: 0.0 };
-        for (station, _) in &*self.stations {
-            station.update(plant_ms, readings, &mut orders);
+        let mut orders = self.commissioned;
+        for (station, endpoint) in &*self.places {
+            // A device in several places lives once.
+            if station.kind == endpoint.kind {
+                station.update(plant_ms, readings, &mut orders);
+            }
         }
         orders
     }
 
-    /// Set a fault; it takes the place of one that is set already.
+    /// Set a fault; it takes the place of one that is set already. A device in several places has it in all of them.
     pub fn fault(&self, kind: DeviceKind, fault: Fault) {
         self.of(kind).0.set_fault(fault);
     }
@@ -184,7 +213,7 @@ impl DeviceHub {
     }
 
     fn of(&self, kind: DeviceKind) -> &(Arc<Station>, Endpoint) {
-        let [pump, valve, meter, air, leak] = &*self.stations;
+        let [pump, valve, meter, air, leak] = &*self.places;
         match kind {
             DeviceKind::Pump => pump,
             DeviceKind::Valve => valve,
@@ -201,25 +230,28 @@ impl fmt::Debug for DeviceHub {
     }
 }
 
-fn open(
-    kind: DeviceKind,
-    port: u16,
-    options: &DeviceOptions,
-) -> Result<(Arc<Station>, Door, Endpoint), StartError> {
-    let address = SocketAddr::new(options.ip, port);
-    let failed = |source| StartError::Listen { kind, address, source };
-    let door = Door::open(address).map_err(failed)?;
-    let endpoint = Endpoint { kind, address: door.address().map_err(failed)?, unit: kind.unit() };
-    let station = Station::new(kind, device(kind, options), options.connection_limit);
-    Ok((Arc::new(station), door, endpoint))
+/// What has been opened so far, and is not served yet.
+struct Opening<'a> {
+    options: &'a DeviceOptions,
+    opened: Vec<(Arc<Station>, Endpoint, Door)>,
 }
 
-fn device(kind: DeviceKind, options: &DeviceOptions) -> Box<dyn Device> {
-    match kind {
-        DeviceKind::Pump => Box::new(Pump::new(options.pump)),
-        DeviceKind::Valve => Box::new(Valve::new(options.valve_setpoint)),
-        DeviceKind::HeatMeter => Box::new(HeatMeter::default()),
-        DeviceKind::AirSensor => Box::new(AirSensor::default()),
-        DeviceKind::LeakRelay => Box::new(LeakRelay::new()),
+impl Opening<'_> {
+    /// A device of its own for `kind`, or the one that serves it too.
+    fn place(&mut self, kind: DeviceKind, port: u16) -> Result<(Arc<Station>, Endpoint), StartError> {
+        let options = self.options;
+        if let Some(other) = options.models.served_by(kind)
+            && let Some((station, endpoint, _)) = self.opened.iter().find(|(_, at, _)| at.kind == other)
+        {
+            return Ok((Arc::clone(station), Endpoint { kind, ..*endpoint }));
+        }
+        let (address, model) = (SocketAddr::new(options.ip, port), options.models.at(kind));
+        let failed = |source| StartError::Listen { kind, address, source };
+        let door = Door::open(address).map_err(failed)?;
+        let endpoint = Endpoint { kind, address: door.address().map_err(failed)?, unit: model.unit(kind) };
+        let station = Station::new(kind, endpoint.unit, model.device(options), options.connection_limit);
+        let station = Arc::new(station);
+        self.opened.push((Arc::clone(&station), endpoint, door));
+        Ok((station, endpoint))
     }
 }

@@ -50,8 +50,9 @@ fn execute(code: u8, body: &[u8], device: &mut dyn Device) -> Result<Done, Excep
         .ok_or(Exception::Function)?;
     match function {
         Function::ReadInputs => Ok((read_inputs(body, device)?, Vec::new())),
-        Function::ReadHolding | Function::ReadInputRegisters => {
-            Ok((read_registers(body, device)?, Vec::new()))
+        Function::ReadHolding => Ok((read_registers(body, |at| device.register(at))?, Vec::new())),
+        Function::ReadInputRegisters => {
+            Ok((read_registers(body, |at| device.input_register(at))?, Vec::new()))
         }
         Function::WriteSingle => write_single(body, device),
         Function::WriteMultiple => write_multiple(body, device),
@@ -69,9 +70,9 @@ fn read_inputs(body: &[u8], device: &dyn Device) -> Result<Vec<u8>, Exception> {
     with_count(bytes.collect())
 }
 
-fn read_registers(body: &[u8], device: &dyn Device) -> Result<Vec<u8>, Exception> {
+fn read_registers(body: &[u8], table: impl Fn(u16) -> Option<u16>) -> Result<Vec<u8>, Exception> {
     let words = addresses(body, MAX_READ)?
-        .map(|address| device.register(address?))
+        .map(|address| table(address?))
         .collect::<Option<Vec<u16>>>()
         .ok_or(Exception::Address)?;
     with_count(words.into_iter().flat_map(u16::to_be_bytes).collect())

@@ -59,6 +59,7 @@ pub struct Traffic {
 /// A device, its wire, its log and its counters.
 pub(super) struct Station {
     pub(super) kind: DeviceKind,
+    unit: u8,
     connection_limit: usize,
     line: watch::Sender<Line>,
     state: Mutex<State>,
@@ -72,9 +73,10 @@ struct State {
 }
 
 impl Station {
-    pub(super) fn new(kind: DeviceKind, device: Box<dyn Device>, connection_limit: usize) -> Self {
+    pub(super) fn new(kind: DeviceKind, unit: u8, device: Box<dyn Device>, connection_limit: usize) -> Self {
         let state = State { device, plant_ms: 0, log: VecDeque::new(), traffic: Traffic::default() };
-        Self { kind, connection_limit, line: watch::Sender::new(Line::default()), state: Mutex::new(state) }
+        let line = watch::Sender::new(Line::default());
+        Self { kind, unit, connection_limit, line, state: Mutex::new(state) }
     }
 
     /// One plant step.
@@ -99,7 +101,7 @@ impl Station {
         let silent = self.fault() == Some(Fault::Silent);
         let mut guard = self.state();
         let state = &mut *guard;
-        if request.unit != self.kind.unit() {
+        if request.unit != self.unit {
             state.traffic.foreign += 1;
             return None;
         }
@@ -214,6 +216,10 @@ mod tests {
     use super::super::belimo::Valve;
     use super::*;
 
+    fn station() -> Station {
+        Station::new(DeviceKind::Valve, DeviceKind::Valve.unit(), Box::new(Valve::new(0.0)), 1)
+    }
+
     fn write(value: u16) -> Frame {
         let [high, low] = value.to_be_bytes();
         Frame { transaction: 1, unit: DeviceKind::Valve.unit(), pdu: vec![6, 0, 0, high, low] }
@@ -221,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_log_is_bounded_and_counts_what_it_forgets() {
-        let station = Station::new(DeviceKind::Valve, Box::new(Valve::new(0.0)), 1);
+        let station = station();
         for value in 0..5000 {
             station.answer(&write(value)).unwrap();
         }
@@ -232,14 +238,14 @@ mod tests {
 
     #[test]
     fn a_refused_write_is_not_in_the_log() {
-        let station = Station::new(DeviceKind::Valve, Box::new(Valve::new(0.0)), 1);
+        let station = station();
         station.answer(&write(10_001)).unwrap();
         assert_eq!((station.write_log(), station.traffic().exceptions), (vec![], 1));
     }
 
     #[test]
     fn a_connection_gives_its_place_back() {
-        let station = Arc::new(Station::new(DeviceKind::Valve, Box::new(Valve::new(0.0)), 1));
+        let station = Arc::new(station());
         let seat = station.admit();
         assert!(seat.is_some() && station.admit().is_none());
         drop(seat);

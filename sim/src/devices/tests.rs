@@ -125,6 +125,47 @@ async fn every_device_answers_on_its_own_port() {
 }
 
 #[tokio::test]
+async fn a_rack_cdu_answers_for_three_places_on_one_port() {
+    let models = Models::of(["pump=orv3-rpu".parse().unwrap()]).unwrap();
+    let bench = Bench::with(DeviceOptions { models, ..DeviceOptions::default() });
+    let places = [DeviceKind::Pump, DeviceKind::HeatMeter, DeviceKind::LeakRelay];
+    let endpoints = places.map(|kind| bench.hub.endpoint(kind));
+    assert_eq!(endpoints.map(|endpoint| endpoint.kind), places);
+    assert!(endpoints.iter().all(|at| (at.address, at.unit) == (endpoints[0].address, 12)));
+
+    let _ = bench.hub.update(1_000, &readings());
+    let mut master = bench.connect(DeviceKind::HeatMeter).await;
+    assert_eq!(master.registers(36864, 2).await, [100, 300], "flow and supply");
+    assert_eq!(master.registers(37378, 1).await, [1], "leak");
+    master.write(37891, 60).await;
+    master.write(37904, 0b10_0000_0010).await;
+    let orders = bench.hub.update(1_010, &readings());
+    assert!((orders.pump_speed - 0.6).abs() < 1e-9);
+    assert_eq!(bench.hub.write_log(DeviceKind::Pump), bench.hub.write_log(DeviceKind::LeakRelay));
+
+    bench.hub.fault(DeviceKind::LeakRelay, Fault::Silent);
+    master.send(&[3, 0x90, 0, 0, 1]).await;
+    bench.until(DeviceKind::Pump, |traffic| traffic.swallowed == 1).await;
+}
+
+#[tokio::test]
+async fn holding_and_input_registers_are_two_tables_where_the_map_has_two() {
+    let models = Models::of(["pump=generic-pump", "meter=address-echo"].map(|text| text.parse().unwrap()));
+    let bench = Bench::with(DeviceOptions { models: models.unwrap(), ..DeviceOptions::default() });
+    let _ = bench.hub.update(1_000, &readings());
+    let mut pump = bench.connect(DeviceKind::Pump).await;
+    assert_eq!(pump.registers(0, 2).await, [8000, 1]);
+    assert_eq!(pump.ask(&[4, 0, 0, 0, 2]).await, [4, 4, 0x13, 0x88, 0, 0b0101], "50 %, running in remote");
+    let mut echo = bench.connect(DeviceKind::HeatMeter).await;
+    echo.write(0xABCD, 7).await;
+    assert_eq!(echo.registers(0xABCC, 3).await, [0xABCC, 7, 0xABCE]);
+    assert_eq!(echo.ask(&[4, 0xAB, 0xCD, 0, 1]).await, [4, 2, 0xAB, 0xCD]);
+    assert_eq!(echo.ask(&[2, 0, 0, 0, 4]).await, [2, 1, 0b1010]);
+    let orders = bench.hub.update(1_100, &readings());
+    assert_eq!(orders, Orders { pump_run: true, pump_speed: 0.8, valve_position: 0.0 });
+}
+
+#[tokio::test]
 async fn a_write_becomes_an_order_and_is_logged() {
     let bench = Bench::new();
     let _ = bench.hub.update(7_000, &readings());

@@ -26,6 +26,23 @@ pub(super) fn float(value: f64) -> Pair {
     if value.is_nan() { Pair(0x7FC0_0000) } else { Pair(narrow(value).to_bits()) }
 }
 
+/// Two characters of `text` from register `index` of a string on, high byte first; what is missing is NUL.
+pub(super) fn characters(text: &str, index: u16) -> u16 {
+    let at = |offset: usize| text.as_bytes().get(2 * usize::from(index) + offset).copied().unwrap_or(0);
+    u16::from_be_bytes([at(0), at(1)])
+}
+
+/// The bits that are set.
+pub(super) fn bits(bits: &[(u16, bool)]) -> u16 {
+    bits.iter().filter(|(_, set)| *set).fold(0, |word, (bit, _)| word | bit)
+}
+
+/// Plant time for arithmetic.
+#[expect(clippy::cast_precision_loss, reason = "exact for 285 000 years")]
+pub(super) fn millis(ms: u64) -> f64 {
+    ms as f64
+}
+
 /// 32 bits in two registers. Which word lies first is the vendor's choice, so the map names the word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair(u32);
@@ -87,6 +104,11 @@ mod tests {
         assert_eq!(signed(-1e9, 1.0), 0x8001);
         assert_eq!((counter(f64::NAN).high(), counter(1e12).low()), (0xFFFF, 0xFFFE));
         assert_eq!((float(f64::NAN).high(), float(-f64::NAN).high()), (0x7FC0, 0x7FC0));
+    }
+
+    #[test]
+    fn a_text_is_padded_with_nul() {
+        assert_eq!([0, 1, 2].map(|index| characters("ABC", index)), [0x4142, 0x4300, 0]);
     }
 
     #[test]

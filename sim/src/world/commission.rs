@@ -37,6 +37,9 @@ pub struct Commissioned {
     valve: f64,
 }
 
+/// The default that Beckhoff's library for these valves sets.
+const VALVE_WATCHDOG_S: u16 = 120;
+
 impl Commissioned {
     /// Lets a node run until it is settled.
     #[must_use]
@@ -62,7 +65,11 @@ impl Commissioned {
     /// How its devices were left.
     #[must_use]
     pub fn devices(&self) -> DeviceOptions {
-        DeviceOptions { valve_setpoint: self.valve, ..DeviceOptions::default() }
+        DeviceOptions {
+            valve_setpoint: self.valve,
+            valve_watchdog_s: VALVE_WATCHDOG_S,
+            ..DeviceOptions::default()
+        }
     }
 }
 

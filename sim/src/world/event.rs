@@ -143,7 +143,10 @@ macro_rules! events {
 
 events! {
     PumpTrip        "pump-trip"         Fault  "The pump's drive trips and reports an alarm."
-    PumpOk          "pump-ok"           Mend   "The drive runs again when it is told to."
+    PumpOk          "pump-ok"           Mend   "What made the drive trip is gone; its alarm stays until a reset."
+    PanelReset      "panel-reset"       Mend   "Someone presses reset at the pump's panel."
+    PanelLocal      "panel-local"       Change "Someone puts the pump into local at its panel."
+    PanelRemote     "panel-remote"      Change "Someone gives the pump back to the bus at its panel."
     FlowLoss        "flow-loss"         Fault  "The coolant stops, whatever the drive does: a broken coupling."
     FlowOk          "flow-ok"           Mend   "The coolant flows again."
     Leak            "leak"              Fault  "Water on the leak rope."

@@ -52,6 +52,13 @@ pub struct NoSuchGpu {
     gpus: usize,
 }
 
+/// What a person does at the pump's own panel.
+#[derive(Clone, Copy, Debug, Default)]
+struct Panel {
+    forced_local: bool,
+    reset_pressed: bool,
+}
+
 /// One node with everything around it.
 #[derive(Debug)]
 pub struct World {
@@ -66,7 +73,7 @@ pub struct World {
     counters: Counters,
     joules: [f64; GPUS],
     lost: [bool; GPUS],
-    reset_pressed: bool,
+    panel: Panel,
     peak_celsius: f64,
     faults: FaultLog,
     hub: DeviceHub,
@@ -90,7 +97,7 @@ impl World {
             counters: Counters::default(),
             joules: [0.0; GPUS],
             lost: [false; GPUS],
-            reset_pressed: false,
+            panel: Panel::default(),
             peak_celsius: f64::MIN,
             faults: FaultLog::default(),
             hub,
@@ -121,10 +128,10 @@ impl World {
         self.faults.happened(event, self.now_ms, self.nvml.gpus());
         match event {
             Event::PumpTrip => self.plant.inject(Fault::PumpTrip),
-            Event::PumpOk => {
-                self.plant.clear(FaultKind::PumpTrip);
-                self.reset_pressed = true;
-            }
+            Event::PumpOk => self.plant.clear(FaultKind::PumpTrip),
+            Event::PanelReset => self.panel.reset_pressed = true,
+            Event::PanelLocal => self.panel.forced_local = true,
+            Event::PanelRemote => self.panel.forced_local = false,
             Event::FlowLoss => self.plant.inject(Fault::FlowLoss),
             Event::FlowOk => self.plant.clear(FaultKind::FlowLoss),
             Event::Leak => self.plant.inject(FaultKind::Leak.typical()),
@@ -213,9 +220,9 @@ impl World {
             }
         }
         let mut readings = seam::readings(&self.plant, &mut self.counters);
-        readings.pump.reset_pressed = self.reset_pressed;
-        // Whoever mends the pump holds the button until the drive has let go of its alarm.
-        self.reset_pressed &= readings.pump.alarm_code != 0;
+        readings.pump.forced_local = self.panel.forced_local;
+        // The button is pressed once: it ends no alarm whose cause is still there.
+        readings.pump.reset_pressed = std::mem::take(&mut self.panel.reset_pressed);
         self.orders = self.hub.update(self.now_ms, &readings);
     }
 

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::devices::{Choice, DeviceOptions, Model, Models};
 
 struct Bench {
     world: World,
@@ -16,17 +17,29 @@ struct Bench {
     _devices: JoinSet<()>,
 }
 
+fn node(seed: u64) -> Commissioned {
+    Commissioned::new(WorldSettings { seed, workload: Workload::Training })
+}
+
 fn bench(seed: u64) -> Bench {
+    bench_of(node(seed), Models::default())
+}
+
+fn bench_of(node: Commissioned, models: Models) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let specs = vec![GpuSpec::h200(); GPUS];
     let nvml = Arc::new(SharedState::create(&folder.path().join("nvml"), &specs).unwrap());
     let mut tasks = JoinSet::new();
-    let node = Commissioned::new(WorldSettings { seed, workload: Workload::Training });
-    let hub = DeviceHub::start(&mut tasks, &CancellationToken::new(), &node.devices()).unwrap();
+    let options = DeviceOptions { models, ..node.devices() };
+    let hub = DeviceHub::start(&mut tasks, &CancellationToken::new(), &options).unwrap();
     Bench { world: World::new(node, hub, Arc::clone(&nvml)), nvml, _folder: folder, _devices: tasks }
 }
 
 impl Bench {
+    fn speed(&self) -> f64 {
+        self.world.truth().orders.pump_speed
+    }
+
     /// Runs, with a cap on every GPU after a second, as an agent might set it.
     fn run(&mut self, ms: u64) {
         for _ in 0..ms / STEP_MS {
@@ -115,14 +128,45 @@ async fn a_gpu_that_is_not_there_cannot_be_lost() {
 }
 
 #[tokio::test]
-async fn a_mended_pump_runs_again_without_anybody_at_the_bus() {
+async fn a_mended_pump_waits_for_somebody_to_reset_its_alarm() {
     let mut bench = bench(1);
     bench.world.happen(Event::PumpTrip).unwrap();
     bench.run(5000);
-    assert!(bench.world.truth().plant.node_loop.flow_lpm < 1.0);
+    bench.world.happen(Event::PanelReset).unwrap();
+    bench.run(100);
     bench.world.happen(Event::PumpOk).unwrap();
     bench.run(10_000);
+    assert!(bench.world.truth().plant.node_loop.flow_lpm < 1.0, "reset was pressed too early");
+    bench.world.happen(Event::PanelReset).unwrap();
+    bench.run(10_000);
     assert!(bench.world.truth().plant.node_loop.flow_lpm > 5.0);
+}
+
+#[tokio::test]
+async fn a_person_at_the_panel_has_the_last_word() {
+    let models = Models::of(["pump=generic-pump".parse().unwrap()]).unwrap();
+    let mut bench = bench_of(node(1), models);
+    let local_speed = bench.speed();
+    bench.run(10_000);
+    assert!(bench.speed() > local_speed, "nobody has written, so it is safe: at full speed");
+    bench.world.happen(Event::PanelLocal).unwrap();
+    bench.run(10);
+    assert!((bench.speed() - local_speed).abs() < 1e-9);
+    bench.world.happen(Event::PanelRemote).unwrap();
+    bench.run(10);
+    assert!(bench.speed() > local_speed);
+}
+
+#[tokio::test]
+async fn with_every_model_the_node_is_cooled_before_anybody_speaks_to_it() {
+    let node = node(1);
+    for model in Model::ALL {
+        let place = model.places()[0];
+        let mut bench = bench_of(node.clone(), Models::of([Choice::new(place, model).unwrap()]).unwrap());
+        bench.run(4_000);
+        let truth = bench.world.truth();
+        assert!(truth.plant.node_loop.flow_lpm > 5.0, "{model}: {:?}", truth.orders);
+    }
 }
 
 #[tokio::test]

@@ -99,13 +99,7 @@ pub struct WireTruth {
 /// A device's name on every face.
 #[must_use]
 pub const fn device_name(kind: DeviceKind) -> &'static str {
-    match kind {
-        DeviceKind::Pump => "pump",
-        DeviceKind::Valve => "valve",
-        DeviceKind::HeatMeter => "meter",
-        DeviceKind::AirSensor => "room",
-        DeviceKind::LeakRelay => "leak",
-    }
+    kind.name()
 }
 
 pub(super) fn wires(hub: &DeviceHub) -> BTreeMap<&'static str, WireTruth> {

@@ -20,7 +20,7 @@
 
 use super::device::{Device, Exception, Function};
 use super::readings::{Orders, Readings, ValveReadings};
-use super::words::{Pair, counter, signed, unsigned};
+use super::words::{Pair, bits, counter, signed, unsigned};
 
 #[cfg(test)]
 mod tests;
@@ -152,6 +152,12 @@ impl Valve {
         }
     }
 
+    /// With the bus watchdog set to so many seconds, and to close when it runs out: 0 is as it ships.
+    pub(super) fn watching(self, watchdog_seconds: u16) -> Self {
+        let bus_failure_action = if watchdog_seconds > 0 { 2 } else { 0 };
+        Self { watchdog_seconds, bus_failure_action, ..self }
+    }
+
     fn goal(&self) -> Goal {
         if self.watchdog == Watchdog::Expired
             && let Some(goal) = Goal::of_bus_failure(self.bus_failure_action)
@@ -207,7 +213,7 @@ impl Valve {
                 self.now_ms.saturating_sub(since_ms) >= RUNNING_TIME_MS,
             ),
         };
-        [
+        bits(&[
             (status::BLOCKED, blocked),
             (status::REVERSE_FLOW, self.seen.flow_lpm < 0.0),
             (status::SETPOINT_NOT_REACHED, late),
@@ -215,10 +221,7 @@ impl Valve {
             (status::T1_ERROR, self.seen.t1_celsius.is_nan()),
             (status::T2_ERROR, self.seen.t2_celsius.is_nan()),
             (status::BUS_WATCHDOG, self.watchdog == Watchdog::Expired),
-        ]
-        .into_iter()
-        .filter(|(_, set)| *set)
-        .fold(0, |bits, (bit, _)| bits | bit)
+        ])
     }
 
     fn further_status(&self) -> u16 {

@@ -4,7 +4,7 @@
 //! and reserved ones inside a block 0xFFFF, as the document's fault-finding table says. 32-bit values have the high
 //! word first.
 
-use super::super::words::{NO_WORD, Pair, counter, signed, unsigned};
+use super::super::words::{NO_WORD, Pair, bits, counter, signed, unsigned};
 use super::{FULL_SCALE, PERCENT, Pump, control};
 
 /// Unit family: E-pump. Type and version are not of interest here.
@@ -65,7 +65,7 @@ impl Pump {
             201 => unsigned(self.seen.speed * 100.0, PERCENT), // open loop: share of the nominal frequency
             202 => self.actual_control_mode,
             203 => self.command().operation,
-            204 => self.tripped_by.unwrap_or(0),
+            204 => self.trip.code().unwrap_or(0),
             205 => self.seen.warning_code,
             212 => unsigned(NOMINAL_HZ, 0.1),
             213 | 215 => unsigned(self.settings.min_speed * 100.0, PERCENT), // lowest frequency, lowest set-point
@@ -76,22 +76,19 @@ impl Pump {
 
     fn status(&self) -> u16 {
         let speed = self.seen.speed;
-        [
+        bits(&[
             (status::COPY_TO_LOCAL, self.control & control::COPY_TO_LOCAL != 0),
             (status::MAX_FLOW_LIMIT, self.control & control::MAX_FLOW_LIMIT != 0),
             (status::RESET_ALARM_ACK, self.control & control::RESET_ALARM != 0),
             (status::ROTATION, self.seen.speed_rpm > 0.0),
             (status::REMOTE, self.is_remote()),
             (status::ON, self.runs()),
-            (status::ALARM, self.tripped_by.is_some()),
+            (status::ALARM, self.trip.is_set()),
             (status::WARNING, self.seen.warning_code != 0),
             (status::FORCED_LOCAL, self.seen.forced_local),
             (status::AT_MAX_SPEED, self.runs() && speed >= 0.999),
             (status::AT_MIN_SPEED, self.runs() && speed <= self.settings.min_speed + 0.001),
-        ]
-        .into_iter()
-        .filter(|(_, set)| *set)
-        .fold(0, |bits, (bit, _)| bits | bit)
+        ])
     }
 
     fn data_block(&self, address: u16) -> u16 {

@@ -21,7 +21,8 @@ mod tests;
 
 use super::device::{Device, Exception, Function};
 use super::readings::{Orders, PumpReadings, Readings};
-use super::words::{NO_WORD, unsigned};
+use super::trip::Trip;
+use super::words::{NO_WORD, millis, unsigned};
 
 /// How the pump was commissioned.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +92,7 @@ pub(super) struct Pump {
     local_setpoint: u16,
     relays: u16,
     max_flow: u16,
-    /// The alarm that stopped the drive; it stays until it is reset.
-    tripped_by: Option<u16>,
+    trip: Trip,
     seen: PumpReadings,
     powered_hours: f64,
     run_hours: f64,
@@ -115,7 +115,7 @@ impl Pump {
             local_setpoint: unsigned(settings.local_speed * 100.0, PERCENT).min(FULL_SCALE),
             relays: 0,
             max_flow: NO_WORD,
-            tripped_by: None,
+            trip: Trip::default(),
             seen: PumpReadings::default(),
             powered_hours: 0.0,
             run_hours: 0.0,
@@ -142,7 +142,7 @@ impl Pump {
     }
 
     fn runs(&self) -> bool {
-        self.command().on && self.tripped_by.is_none()
+        self.command().on && !self.trip.is_set()
     }
 
     /// The speed that the drive aims at while it runs, 0..1.
@@ -158,8 +158,8 @@ impl Pump {
     fn write_control(&mut self, value: u16) {
         let rising = value & !self.control;
         self.control = value;
-        if rising & control::RESET_ALARM != 0 && self.seen.alarm_code == 0 {
-            self.tripped_by = None;
+        if rising & control::RESET_ALARM != 0 {
+            self.trip.reset();
         }
         if value & control::REMOTE != 0 {
             self.access = Access::Remote { heard_ms: self.now_ms };
@@ -198,11 +198,7 @@ impl Device for Pump {
     fn sense(&mut self, readings: &Readings) {
         self.steer(|pump| {
             pump.seen = readings.pump;
-            if pump.seen.alarm_code != 0 {
-                pump.tripped_by = Some(pump.seen.alarm_code);
-            } else if pump.seen.reset_pressed {
-                pump.tripped_by = None;
-            }
+            pump.trip.sense(&pump.seen);
         });
     }
 
@@ -274,9 +270,4 @@ impl Device for Pump {
     fn eeprom_writes(&self) -> u64 {
         self.eeprom_writes
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact for 285 000 years")]
-fn millis(ms: u64) -> f64 {
-    ms as f64
 }
