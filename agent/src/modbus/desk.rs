@@ -110,7 +110,8 @@ impl Desk {
         if at > now {
             return Some((Due { class, at }, step));
         }
-        if self.proof.hides_behind(write.word, at) {
+        // What is asked for cooling does not wait to learn who else writes.
+        if !urgent && self.proof.is_hidden_by_a_write(at) {
             return Some((Due { class, at }, Step::Look));
         }
         let allowance = if write.stops_a_leak(command) {

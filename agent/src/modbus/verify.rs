@@ -118,9 +118,9 @@ impl Proof {
         }
     }
 
-    /// Whether repeating `word`, due since `at`, would hide that somebody else has written since the last look.
-    pub(super) fn hides_behind(&self, word: u16, at: Millis) -> bool {
-        matches!(self.stage, Stage::Held { word: held, looked } if held == word && looked < at)
+    /// Whether a write that is due since `at` would hide that somebody else has written since the last look.
+    pub(super) fn is_hidden_by_a_write(&self, at: Millis) -> bool {
+        matches!(self.stage, Stage::Held { looked, .. } if looked < at)
     }
 
     /// Nobody knows any more what the register holds.

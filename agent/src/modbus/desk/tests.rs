@@ -164,6 +164,17 @@ fn i05_a_change_is_seen_however_often_the_request_is_repeated() {
 }
 
 #[test]
+fn i05_a_change_is_seen_however_often_the_set_point_moves() {
+    let mut bench = Bench::holding(speed(), 50.0);
+    for turn in 1..=3_u8 {
+        bench.register = 7000;
+        bench.ask(50.0 - f32::from(turn)).run(INTERVAL);
+        assert_eq!(bench.desk.state.foreign_events, u32::from(turn));
+    }
+    assert!(bench.desk.state.yielded);
+}
+
+#[test]
 fn a_drive_is_armed_only_where_it_does_not_run_yet() {
     let mut bench = Bench::new(run());
     bench.ask(1.0).run(INTERVAL);

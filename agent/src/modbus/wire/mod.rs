@@ -73,11 +73,11 @@ impl Connector for WireConnector {
 #[cfg(fuzzing)]
 impl WireBus {
     pub(super) fn tcp(stream: tokio::io::DuplexStream) -> Self {
-        Self::Tcp(TcpBus::attach(stream))
+        Self(AnyBus::Tcp(TcpBus::attach(stream)))
     }
 
     pub(super) fn rtu(stream: tokio::io::DuplexStream) -> Self {
-        Self::Rtu(RtuBus::attach(stream, LineSettings::default()))
+        Self(AnyBus::Rtu(RtuBus::attach(stream, LineSettings::default())))
     }
 }
 

@@ -21,6 +21,7 @@
 //! | 3 | head in 0.1 kPa | inlet temperature in 0.01 °C, signed | |
 //! | 4 | power in W | outlet temperature in 0.01 °C, signed | |
 //! | 5 | speed in rpm | – | |
+//! | 15 | identity: 0x0E16 | identity: 0x0E17 | |
 //!
 //! "Not available" is 0xFFFF, and 0x8000 in a signed register. Safe is full speed for a pump and closed for a valve:
 //! heat that the recovery branch does not take goes to the cooling.

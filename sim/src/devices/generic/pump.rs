@@ -7,6 +7,7 @@ use super::super::words::{bits, unsigned};
 use super::{Settings, status};
 
 const RESET: u16 = 5;
+const IDENTITY: u16 = 0x0E16;
 
 /// The pump.
 #[derive(Debug)]
@@ -83,6 +84,7 @@ impl Device for Pump {
             3 => unsigned(seen.head_kpa, 0.1),
             4 => unsigned(seen.power_watts, 1.0),
             5 => unsigned(seen.speed_rpm, 1.0),
+            15 => IDENTITY,
             _ => return None,
         })
     }

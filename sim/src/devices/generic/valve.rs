@@ -7,6 +7,7 @@ use super::{Settings, status};
 
 /// The valve counts as moving this far from its target.
 const POSITION_TOLERANCE: f64 = 0.02;
+const IDENTITY: u16 = 0x0E17;
 
 /// The valve.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl Device for Valve {
             2 => unsigned(seen.flow_lpm, 0.1),
             3 => signed(seen.t1_celsius, 0.01),
             4 => signed(seen.t2_celsius, 0.01),
+            15 => IDENTITY,
             _ => return None,
         })
     }
