@@ -23,16 +23,31 @@
 mod binaries;
 mod broker;
 mod clock;
+mod configuration;
+mod control_socket;
+mod echo;
+mod foreign;
 mod observer;
 mod process;
+mod proxy;
 mod rig;
+mod simulator;
 mod truth;
 mod wait;
 
 pub use binaries::{Binary, binary};
 pub use broker::Mosquitto;
+pub use clock::Stopwatch;
+pub use configuration::Configuration;
+pub use echo::{
+    ECHO, ECHO_UNIT, SPEED_REGISTER, echo_points, is_allowed, write_echo_profile, written_registers,
+    wrong_values,
+};
+pub use foreign::{Collectd, Collected, PlantRoom, Poll, SerialCable, mbpoll, mbpoll_read};
 pub use observer::{Observer, Seen};
 pub use process::Process;
+pub use proxy::{Line, Proxy};
 pub use rig::{Rig, RigOptions};
+pub use simulator::Simulator;
 pub use truth::Truth;
 pub use wait::{until, until_some};

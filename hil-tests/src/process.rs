@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use crate::wait::until_some;
 
@@ -38,6 +39,12 @@ impl Process {
     /// What it has written so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The JSON objects among the lines it has written so far.
+    pub fn json_lines(&self) -> Vec<Value> {
+        let log = self.log();
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
     }
 
     /// Sends a signal.

@@ -1,9 +1,9 @@
-//! A whole node under test: simulator, broker, GPU process, agent.
+//! A whole node under test: simulator, GPU process, agent.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -11,11 +11,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::binaries::{Binary, binary};
+use crate::configuration::Configuration;
 use crate::process::Process;
+use crate::simulator::Simulator;
 use crate::truth::Truth;
-use crate::wait::{until, until_some};
+use crate::wait::until;
 
-/// How long anything that starts may take to be up.
+/// How long an agent may take to control.
 const UP: Duration = Duration::from_secs(30);
 
 /// What kind of node to build.
@@ -42,8 +44,8 @@ pub struct Rig {
     pub agent: Process,
     /// The agent's GPU process.
     pub gpu: Process,
-    simulator: Process,
-    endpoints: Value,
+    /// The simulated world.
+    pub simulator: Simulator,
     folder: TempDir,
 }
 
@@ -55,18 +57,27 @@ impl Rig {
         rig
     }
 
-    /// Starts everything.
+    /// Starts everything, with every device on Modbus TCP.
     pub fn start_without_waiting(options: &RigOptions) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the rig");
-        let (simulator, endpoints) = simulator(folder.path(), options);
-        for state in ["agent-state", "gpu-state"] {
-            std::fs::create_dir(folder.path().join(state)).expect("a state folder");
+        let seed = options.seed.to_string();
+        let words = ["--workload", options.workload, "--seed", &seed];
+        let simulator = Simulator::start(folder.path(), &words);
+        let mut configuration = Configuration::of(folder.path(), &simulator);
+        if let Some(port) = options.broker {
+            configuration = configuration
+                .set("facility", "broker", format!("127.0.0.1:{port}"))
+                .set("facility", "group", "test");
         }
-        let text = configuration(folder.path(), &endpoints, options.broker);
-        std::fs::write(folder.path().join("agent.toml"), text).expect("a configuration file");
-        let gpu = gpu_process(folder.path(), &endpoints);
+        Self::assemble(folder, simulator, &configuration)
+    }
+
+    /// Starts an agent for `simulator`, whose files are in `folder`, with this configuration.
+    pub fn assemble(folder: TempDir, simulator: Simulator, configuration: &Configuration) -> Self {
+        configuration.write();
+        let gpu = gpu_process(folder.path(), &simulator);
         let agent = agent(folder.path());
-        Self { agent, gpu, simulator, endpoints, folder }
+        Self { agent, gpu, simulator, folder }
     }
 
     /// Waits until the agent controls in ordinary operation and has come to know its loop: it learns which head
@@ -88,7 +99,7 @@ impl Rig {
 
     /// The file in which the stand-in NVML keeps its state.
     pub fn nvml_state(&self) -> PathBuf {
-        self.endpoints["nvml_state"].as_str().expect("serve names it").into()
+        self.simulator.at("nvml_state").into()
     }
 
     /// Starts the agent's network process again after its end.
@@ -98,26 +109,32 @@ impl Rig {
 
     /// Starts the agent's GPU process again after its end.
     pub fn start_gpu(&mut self) {
-        self.gpu = gpu_process(self.folder.path(), &self.endpoints);
+        self.gpu = gpu_process(self.folder.path(), &self.simulator);
     }
 
-    /// Lets something happen in the simulated world; its plant time.
+    /// Lets something happen in the simulated world.
     pub fn event(&self, word: &str) {
-        let answer = self.ask(word);
-        assert_eq!(answer.trim(), "ok", "{word}");
+        self.simulator.event(word);
+    }
+
+    /// Lets the wire of a device or line fail, or mends it with `clear`; the simulator must serve with `--proxy`.
+    pub fn fault(&self, wire: &str, words: &str) -> String {
+        self.simulator.fault(wire, words)
     }
 
     /// What is really the case in the plant.
     pub fn truth(&self) -> Truth {
-        Truth::new(serde_json::from_str(&self.ask("truth")).expect("truth is JSON"))
+        self.simulator.truth()
     }
 
     /// The agent's status document; null while it does not answer.
     pub fn status(&self) -> Value {
-        let mut command = Command::new(binary(Binary::Agent));
-        command.args(["status", "--json", "--socket"]).arg(self.folder().join("status.sock"));
-        let output = command.output().expect("the agent's binary can be started");
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+        let mut document = String::new();
+        let read = UnixStream::connect(self.folder().join("status.sock")).and_then(|mut socket| {
+            socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+            socket.read_to_string(&mut document)
+        });
+        read.ok().and_then(|_| serde_json::from_str(&document).ok()).unwrap_or(Value::Null)
     }
 
     /// The agent's control state; empty while it does not answer.
@@ -169,30 +186,6 @@ impl Rig {
     pub fn simulator_log(&self) -> String {
         self.simulator.log()
     }
-
-    fn ask(&self, line: &str) -> String {
-        let path = self.endpoints["control"].as_str().expect("serve names its control socket");
-        let mut stream = UnixStream::connect(path).expect("the simulator's control socket answers");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
-        writeln!(stream, "{line}").expect("a line can be written");
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).expect("the simulator answers");
-        answer
-    }
-}
-
-fn simulator(folder: &Path, options: &RigOptions) -> (Process, Value) {
-    let mut command = Command::new(binary(Binary::Sim));
-    command.args(["serve", "--json", "--workload", options.workload, "--seed", &options.seed.to_string()]);
-    command.arg("--dir").arg(folder).stdin(Stdio::null());
-    let process = Process::start("eisbach-sim serve", command, folder.join("sim.log"));
-    let endpoints = until_some("the simulator says where it serves", UP, || {
-        process
-            .log()
-            .lines()
-            .find_map(|line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object))
-    });
-    (process, endpoints)
 }
 
 fn agent(folder: &Path) -> Process {
@@ -202,38 +195,9 @@ fn agent(folder: &Path) -> Process {
     Process::start("eisbach-agent run", command, folder.join("agent.log"))
 }
 
-fn gpu_process(folder: &Path, endpoints: &Value) -> Process {
+fn gpu_process(folder: &Path, simulator: &Simulator) -> Process {
     let mut command = Command::new(binary(Binary::Agent));
     command.args(["gpu", "--config"]).arg(folder.join("agent.toml"));
-    command.env("EISBACH_NVML_STATE", endpoints["nvml_state"].as_str().expect("serve names it"));
+    command.env("EISBACH_NVML_STATE", simulator.at("nvml_state"));
     Process::start("eisbach-agent gpu", command, folder.join("gpu.log"))
-}
-
-fn configuration(folder: &Path, endpoints: &Value, broker: Option<u16>) -> String {
-    let at = |name: &str| endpoints[name].as_str().unwrap_or_else(|| panic!("serve names {name}")).to_owned();
-    let folder = folder.display();
-    let mut text = format!(
-        r#"
-[node]
-name = "node-0001"
-gpus = 8
-
-[gpu]
-socket = "{folder}/gpu.sock"
-state = "{folder}/gpu-state"
-library = "{library}"
-
-[paths]
-state = "{folder}/agent-state"
-status_socket = "{folder}/status.sock"
-"#,
-        library = at("nvml_library"),
-    );
-    for (unit, device) in (1..).zip(["pump", "valve", "meter", "room", "leak"]) {
-        text.push_str(&format!("\n[{device}]\naddress = \"{}\"\nunit = {unit}\n", at(device)));
-    }
-    if let Some(port) = broker {
-        text.push_str(&format!("\n[facility]\nbroker = \"127.0.0.1:{port}\"\ngroup = \"test\"\n"));
-    }
-    text
 }

@@ -10,10 +10,18 @@
     reason = "tests may be blunt, and zero seconds of throttling is exactly zero"
 )]
 
+mod authority;
 mod bad_config;
 mod broker;
+mod commissioning;
 mod devices;
+mod fault_matrix;
 mod flow;
+mod foreign_devices;
+mod foreign_masters;
 mod gpus;
+mod late_reply;
 mod restarts;
+mod serial_lines;
 mod the_loop;
+mod tls;

@@ -1,0 +1,63 @@
+//! The agent's configuration for a rig.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::simulator::{DEVICES, Simulator};
+
+/// An `agent.toml` in the making.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    path: PathBuf,
+    sections: Table,
+}
+
+impl Configuration {
+    /// A node whose files are in `folder` and whose devices are all the simulator's, each on its own TCP port.
+    pub fn of(folder: &Path, simulator: &Simulator) -> Self {
+        let within = |name: &str| folder.join(name).display().to_string();
+        let mut configuration = Self { path: folder.join("agent.toml"), sections: Table::new() }
+            .set("node", "name", "node-0001")
+            .set("node", "gpus", 8)
+            .set("gpu", "socket", within("gpu.sock"))
+            .set("gpu", "state", within("gpu-state"))
+            .set("gpu", "library", simulator.at("nvml_library"))
+            .set("paths", "state", within("agent-state"))
+            .set("paths", "status_socket", within("status.sock"));
+        for (unit, device) in (1..).zip(DEVICES) {
+            configuration =
+                configuration.set(device, "address", simulator.at(device)).set(device, "unit", unit);
+        }
+        configuration
+    }
+
+    /// Sets a key of a section.
+    #[must_use]
+    pub fn set(mut self, section: &str, key: &str, value: impl Into<Value>) -> Self {
+        let section = self.sections.entry(section).or_insert_with(|| Table::new().into());
+        section.as_table_mut().expect("every section is a table").insert(key.into(), value.into());
+        self
+    }
+
+    /// Leaves a section out.
+    #[must_use]
+    pub fn without(mut self, section: &str) -> Self {
+        self.sections.remove(section);
+        self
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the file and makes the folders that it names.
+    pub fn write(&self) {
+        for section in ["gpu", "paths"] {
+            let folder = self.sections[section]["state"].as_str().expect("a state folder is a path");
+            std::fs::create_dir_all(folder).expect("a state folder");
+        }
+        std::fs::write(&self.path, self.sections.to_string()).expect("a configuration file");
+    }
+}
