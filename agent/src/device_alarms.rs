@@ -20,13 +20,17 @@ pub fn tell(cycle: &mut Cycle, links: &Links, of_control: AlarmSet) {
     cycle
         .set_alarm(Alarm::WrongDevice, devices().any(|link| matches!(link.state().phase, Phase::Refused(_))));
     cycle.set_alarm(Alarm::UnprotectedActuator, devices().any(|link| unprotected(&link.protection())));
+    cycle.set_alarm(Alarm::DeviceFrozen, devices().any(|link| link.heartbeats().ignored));
     cycle.set_alarm(Alarm::ForeignWriter, writes().any(|write| write.yielded));
     cycle.set_alarm(Alarm::WriteBudgetSpent, writes().any(|write| write.budget_spent));
     let explained = of_control.has(Alarm::PumpFault) || of_control.has(Alarm::LossOfFlow);
-    let ignoring = links.devices.iter().any(|(role, link)| {
-        !(explained && *role == DeviceRole::Pump)
-            && link.write_states().iter().any(|write| write.trouble.is_some_and(ignored))
-    });
+    // Only these two are commanded; a rack unit that is meter and leak detector too is asked once.
+    let ignoring = |role| {
+        links
+            .device(role)
+            .is_some_and(|link| link.write_states().iter().any(|write| write.trouble.is_some_and(ignored)))
+    };
+    let ignoring = (!explained && ignoring(DeviceRole::Pump)) || ignoring(DeviceRole::Valve);
     cycle.set_alarm(Alarm::SetPointIgnored, ignoring);
     let local =
         |role| links.device(role).is_some_and(|link| link.write_states().iter().any(|write| write.local));

@@ -156,12 +156,13 @@ fn reload(path: &Path, running: &Config, orders: &watch::Sender<Orders>) {
 /// Without any configuration: drives what can be driven, until the file is mended (SIGHUP, or after a while) or
 /// the service stops. Whether it shall stop.
 async fn wait_for_mend(actuators: &[Actuator], state: &Path) -> bool {
-    drive(&salvaged(actuators, leak(state)), "no configuration").await;
+    // Before anything that takes time: a signal that nobody listens to would end the process.
     let (Some(mut terminate), Some(mut interrupt), Some(mut hangup)) =
         (listen(SignalKind::terminate()), listen(SignalKind::interrupt()), listen(SignalKind::hangup()))
     else {
         return true;
     };
+    drive(&salvaged(actuators, leak(state)), "no configuration").await;
     // The service is doing all it can: it is ready, and alive.
     let mut manager = Manager::default();
     manager.ready();
@@ -250,15 +251,23 @@ pub fn failsafe(path: &Path, reason: &str, forgive_one: bool) -> ExitCode {
 #[must_use]
 pub fn release(path: &Path) -> ExitCode {
     let Some(runtime) = runtime() else { return ExitCode::FAILURE };
-    let (devices, _safe) = match start_config::choose(path, Keep::Nothing) {
-        Start::Use { config, .. } => safe_state(&config, Leak::None),
-        Start::Salvage { actuators, .. } => salvaged(&actuators, Leak::None),
+    let ((mut devices, _safe), leak) = match start_config::choose(path, Keep::Nothing) {
+        Start::Use { config, .. } => (safe_state(&config, Leak::None), leak(&config.state)),
+        Start::Salvage { actuators, state } => (salvaged(&actuators, Leak::None), leak(&state)),
     };
+    // A pump on its own would pump into the leak.
+    let held = leak != Leak::None;
+    if held {
+        devices.retain(|device| device.name != DeviceRole::Pump.as_str());
+        error!(
+            "RELEASE: a leak is latched or cannot be ruled out, the pump is not given back; see `eisbach-agent reset`"
+        );
+    }
     let outcomes = runtime.block_on(modbus::failsafe::release_devices(&devices, modbus::failsafe::DEADLINE));
     if outcomes.is_empty() {
         info!("RELEASE: no device knows a regulation of its own; nothing written");
     }
-    if told("RELEASE", "by hand", &outcomes) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if told("RELEASE", "by hand", &outcomes) && !held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// `eisbach-agent reset`: confirms that a leak is mended.

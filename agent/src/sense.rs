@@ -12,6 +12,7 @@ use eisbach_protocol::units::{Millis, Quantity};
 use crate::config::DeviceRole;
 use crate::gpu::client::{GpuEntry, GpuView};
 use crate::links::Links;
+use crate::modbus::device::DeviceLink;
 
 /// A GPU's values are stale after this: a few sampling periods.
 const GPU_STALE: Millis = Millis::new(1500);
@@ -37,6 +38,7 @@ pub fn snapshot(links: &Links, gpus_expected: usize, reset: bool, now: Millis) -
             remote: quantity.flag(DeviceRole::Pump, Signal::PumpRemote),
             speed: quantity.read(DeviceRole::Pump, Signal::PumpSpeed),
             head: quantity.read(DeviceRole::Pump, Signal::PumpHead),
+            shared: links.device(DeviceRole::Pump).is_some_and(DeviceLink::is_shared),
         },
         valve: ValveInput {
             position: quantity.read(DeviceRole::Valve, Signal::ValvePosition),

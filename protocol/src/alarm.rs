@@ -46,6 +46,8 @@ pub enum Alarm {
     WriteBudgetSpent,
     /// A device is not the one that its profile describes.
     WrongDevice,
+    /// A device takes heartbeats and does not follow them.
+    DeviceFrozen,
     /// The dew point is unknown; the condensation limit rests on a worst case.
     DewPointUnknown,
     /// Supply is close to the dew point.
@@ -172,6 +174,9 @@ alarms! {
     WrongDevice "wrong_device" High false
         "The device is left alone: nothing is read from it or written to it."
         "Check its address and unit, and the profile in the configuration."
+    DeviceFrozen "device_frozen" High false
+        "Its controller stands still: set-points do nothing, and its values may be old."
+        "Restart the device's controller; check its program."
     DewPointUnknown "dew_point_unknown" Low false
         "Supply is kept warmer than needed."
         "Check the dew point sensor."

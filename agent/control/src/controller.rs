@@ -205,7 +205,10 @@ impl Controller {
         // A drive that is down, or was until now, has an alarm of its own and then a ramp to climb.
         let down =
             snapshot.pump.running.usable() == Some(false) || snapshot.pump.alarm.usable() == Some(true);
-        let pump = remote && !down && off(snapshot.pump.speed.usable(), self.held.0.value, PUMP_OFF.0);
+        let speed = snapshot.pump.speed.usable();
+        let faster =
+            snapshot.pump.shared && speed.zip(self.held.0.value).is_some_and(|(is, asked)| is > asked);
+        let pump = remote && !down && !faster && off(speed, self.held.0.value, PUMP_OFF.0);
         self.pump_off_since = pump.then(|| self.pump_off_since.unwrap_or(now));
         let valve = off(snapshot.valve.position.usable(), self.held.1.value, VALVE_OFF.0);
         self.valve_off_since = valve.then(|| self.valve_off_since.unwrap_or(now));

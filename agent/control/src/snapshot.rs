@@ -71,6 +71,8 @@ pub struct PumpInput {
     pub speed: Reading<Percent>,
     /// Pressure difference.
     pub head: Reading<KiloPascal>,
+    /// Other nodes ask for speed too, and the highest wins: faster than asked is as it should be.
+    pub shared: bool,
 }
 
 /// The recovery valve.

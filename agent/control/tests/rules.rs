@@ -210,6 +210,22 @@ fn i02_a_drive_is_never_reset_while_there_is_water() {
 }
 
 #[test]
+fn i05_a_shared_pump_may_be_faster_than_this_node_asks_and_not_slower() {
+    let mut shared = healthy();
+    shared.pump.shared = true;
+    let off = |by: f32| {
+        let mut controller = running();
+        let asked = hold(&mut controller, &shared, LATER, 1).pump.value.map_or(0.0, Percent::get);
+        let mut seen = shared.clone();
+        seen.pump.speed = Reading::measured(Percent::new(asked + by), AGE);
+        hold(&mut controller, &seen, LATER, 14);
+        hold(&mut controller, &seen, LATER + Millis::from_secs(14), 2).alarms.has(Alarm::SetPointIgnored)
+    };
+    assert!(!off(25.0));
+    assert!(off(-25.0));
+}
+
+#[test]
 fn i06_a_pump_that_does_not_follow_its_set_point_is_an_alarm_after_its_ramp() {
     let mut controller = running();
     let mut stuck = healthy();

@@ -118,11 +118,10 @@ pub(super) fn devices(checker: &Checker<'_>, raw: &mut Raw) -> Result<Vec<Device
             return Err(checker.value(&format!("{}.serial", role.as_str()), &device.wire, must));
         }
         if let Some(other) = devices.iter().find(|other| {
-            (&other.wire, other.unit) == (&device.wire, device.unit)
-                && other.profile.name != device.profile.name
+            (&other.wire, other.unit) == (&device.wire, device.unit) && other.profile != device.profile
         }) {
             let must = format!(
-                "another than that of {}, or with the same profile: one device cannot be two kinds",
+                "another than that of {}, or with the same profile and slot: one device cannot be two",
                 other.role.as_str()
             );
             return Err(checker.value(&format!("{}.unit", role.as_str()), device.unit, must));
@@ -152,7 +151,8 @@ pub(super) fn wire(
 ) -> Result<Wire, WireTrouble> {
     let text = serial.or(profile.link.serial.as_deref()).unwrap_or(USUAL_LINE);
     let line = line(text).ok_or_else(|| WireTrouble::Line(text.to_owned()))?;
-    Wire::parse(address, line, tls).map_err(|error| WireTrouble::Address(error.to_string()))
+    Wire::parse(address, line, tls)
+        .map_err(|error| WireTrouble::Address(format!("an address such as host:port: {error}")))
 }
 
 /// `19200 8E1`: baud rate, eight data bits, parity, stop bits; `echo` behind it where the adapter hears itself.

@@ -44,7 +44,9 @@ fn actuator(text: &str, role: DeviceRole) -> Option<Actuator> {
         None => Ok(None),
     };
     let name = words("profile").ok()?.unwrap_or_else(|| role.default_profile().to_owned());
-    let profile = profile::load(&name, None).ok()?;
+    // A plant's own meaning of a device goes before the shipped one, here too.
+    let directory = paths(text, "profiles").ok()?;
+    let profile = profile::load(&name, directory.as_deref()).ok()?;
     let unit = match number("unit").ok()? {
         Some(unit) => u8::try_from(unit).ok()?,
         None => profile.link.unit.unwrap_or(1),
@@ -70,7 +72,19 @@ fn tls(text: &str) -> Option<TlsFiles> {
 /// Where the agent's state lies, if the file still says so.
 #[must_use]
 pub fn state(text: &str) -> Option<PathBuf> {
-    value(&section(text, "paths")?, "state")?.as_str().map(PathBuf::from)
+    paths(text, "state").ok().flatten()
+}
+
+/// A key of `[paths]`, if it is there.
+fn paths(text: &str, key: &str) -> Result<Option<PathBuf>, Unreadable> {
+    let Some(section) = section(text, "paths") else {
+        return Ok(None);
+    };
+    match value(&section, key) {
+        Some(path) => path.as_str().map(|path| Some(PathBuf::from(path))).ok_or(Unreadable),
+        None if mentions(&section, key) => Err(Unreadable),
+        None => Ok(None),
+    }
 }
 
 /// The value of a key, read line by line: what does not parse is passed over.
@@ -116,6 +130,17 @@ mod tests {
         ] {
             assert!(actuators(&format!("[pump]\naddress = \"10.0.0.1:502\"\n{line}\n")).is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_plants_own_profile_goes_before_the_shipped_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let text =
+            format!("[pump\n[pump]\naddress = \"10.0.0.1:502\"\n[paths]\nprofiles = {:?}\n", folder.path());
+        assert_eq!(actuators(&text).len(), 1, "nothing of that name there: the shipped one");
+        std::fs::write(folder.path().join("grundfos-cim.toml"), "broken").unwrap();
+        assert!(actuators(&text).is_empty(), "whoever wrote it had a reason");
+        assert!(actuators(&text.replace("profiles = ", "profiles = = ")).is_empty());
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct Commander {
     local: bool,
     /// The switch between local and remote as looked at when the device was reached.
     first_look: Option<Sample>,
+    /// That look is never answered, and cooling does not wait for it.
+    switch_is_silent: bool,
     /// When the device was reached; nothing while it is not.
     reached_at: Option<Millis>,
     settings: Arc<DeviceSettings>,
@@ -75,6 +77,7 @@ impl Commander {
             heartbeats: Heartbeats::default(),
             local: false,
             first_look: None,
+            switch_is_silent: false,
             reached_at: None,
             settings,
             cells,
@@ -87,6 +90,17 @@ impl Commander {
         let before = self.local;
         self.mind_the_switch(now);
         before && !self.local
+    }
+
+    /// Whether its next turn looks who has the device.
+    pub(super) fn asks_who_commands(&self) -> bool {
+        let unseen = self.first_look.is_none() && authority::switch(&self.settings.profile).is_some();
+        unseen && !self.switch_is_silent
+    }
+
+    /// The device was reached; whether its switch between local and remote is passed over this time.
+    pub(super) const fn reached(&mut self, switch_is_silent: bool) {
+        self.switch_is_silent = switch_is_silent;
     }
 
     /// When the wire is needed next, and how urgently; as things stand.
@@ -124,8 +138,9 @@ impl Commander {
 
     fn job(&mut self, now: Millis) -> Option<(Due, Job)> {
         self.reached_at.get_or_insert(now);
-        if let Some(due) = self.first_look_due(now) {
-            return Some((due, Job::WhoCommands));
+        if self.asks_who_commands() {
+            // Before anything is written to a device that was just reached.
+            return Some((Due { class: Class::Control, at: now }, Job::WhoCommands));
         }
         self.mind_the_switch(now);
         if self.local {
@@ -143,12 +158,6 @@ impl Commander {
         let beat = beat.map(|(at, stroke)| (Due { class: Class::Heartbeat, at }, Job::Heart(stroke)));
         self.tell();
         sooner(best, beat, now)
-    }
-
-    /// Before anything is written to a device that was just reached.
-    fn first_look_due(&self, now: Millis) -> Option<Due> {
-        let unseen = self.first_look.is_none() && authority::switch(&self.settings.profile).is_some();
-        unseen.then_some(Due { class: Class::Control, at: now })
     }
 
     /// Takes note of who has the device, by whatever was read last.

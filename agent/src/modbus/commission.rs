@@ -16,7 +16,7 @@ use serde::Serialize;
 #[cfg(test)]
 pub(super) use self::survey::probe_devices_over;
 pub use self::survey::{DeviceCheck, PointCheck, PresetCheck, RoundTrips, probe_devices};
-use super::bus::{Bus, Span};
+use super::bus::{Bus, Request, Span};
 use super::check::Refusal;
 use super::session::{Broken, Failure, Session};
 
@@ -90,6 +90,17 @@ impl Protection {
 
     pub(super) fn unseen() -> Self {
         Self::Unknown { why: "the device was not looked at yet".to_owned() }
+    }
+
+    /// The look itself failed.
+    pub(super) fn unheard(broken: &Broken) -> Self {
+        let why = match broken.unanswered() {
+            Some(Request::Read(Span { table, first, .. })) => {
+                format!("its watchdog, {table:?} register {first}, gave no answer: {broken}")
+            }
+            Some(Request::Write { .. }) | None => format!("its watchdog gave no answer: {broken}"),
+        };
+        Self::Unknown { why }
     }
 }
 

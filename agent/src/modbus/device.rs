@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eisbach_protocol::reading::{BadReason, Reading};
-use eisbach_protocol::registers::{Control, MAX_COMMANDS, PollClass, Profile, Signal};
+use eisbach_protocol::registers::{Authority, Control, MAX_COMMANDS, PollClass, Profile, Signal};
 use eisbach_protocol::units::Millis;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -169,7 +169,9 @@ impl DeviceLink {
         let Some((index, point)) = points.find(|(_, point)| point.signal == signal) else {
             return Reading::bad(BadReason::NotSupported);
         };
-        self.cells.image.borrow().reading(index, self.settings.limit(point.poll), now)
+        let reading = self.cells.image.borrow().reading(index, self.settings.limit(point.poll), now);
+        // A frozen device goes on answering, with what it knew last.
+        if self.heartbeats().ignored { reading.doubted() } else { reading }
     }
 
     /// Where the link stands.
@@ -188,6 +190,12 @@ impl DeviceLink {
     #[must_use]
     pub fn protection(&self) -> Protection {
         self.cells.image.borrow().protection.clone()
+    }
+
+    /// Whether other agents ask the same device, each in its own slot.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.settings.profile.authority == Authority::Slot
     }
 
     /// Whether the device has this control.

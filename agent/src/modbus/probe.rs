@@ -8,18 +8,27 @@
 //!                                                          └── anything else ──► Stranger: never written to
 //! ```
 //!
-//! It goes step by step, so that a write to another device on the wire never waits for all of it.
+//! It goes step by step, so that a write to another device on the wire never waits for all of it. A step that can be
+//! done without is passed over where it is never answered (see [`silence`]).
+
+mod silence;
 
 use eisbach_protocol::registers::{Identity, Profile, Table};
+use eisbach_protocol::units::Millis;
 use thiserror::Error;
 use tracing::warn;
 
+pub(super) use self::silence::{Patience, Step};
 use super::authority;
 use super::bus::{Bus, Request, Span};
 use super::check::Refusal;
 use super::permit::{Forbidden, permit};
-use super::session::{Failure, Session};
+use super::session::{Broken, Failure, Session};
 use super::state::Stranger;
+
+/// A device that starts may decline to say who it is for so long (estimate: a controller's start before its registers
+/// are there). What it says by a wrong value is never excused.
+pub(super) const STARTING: Millis = Millis::from_secs(5);
 
 /// Why a device cannot be used.
 #[derive(Debug, Error)]
@@ -67,6 +76,7 @@ impl Probe {
         session: &mut Session<'_, B>,
         profile: &Profile,
         device: &str,
+        patience: &mut Patience,
     ) -> Result<Progress, ProbeError> {
         let place = match *self {
             Self::Sound(lost) => {
@@ -81,14 +91,14 @@ impl Probe {
                 *self = Self::Preset(0);
                 // Presets follow when the person gives the device back.
                 if !profile.presets.is_empty()
-                    && authority::is_taken(session, profile).await.map_err(Failure::from)?
+                    && is_taken(session, profile, device, patience).await.map_err(Failure::from)?
                 {
                     return Ok(Progress::Done);
                 }
                 0
             }
             Self::Preset(place) => {
-                preset(session, profile, place, device).await?;
+                preset(session, profile, place, device, patience).await.map_err(Failure::from)?;
                 place + 1
             }
         };
@@ -118,24 +128,47 @@ pub(super) async fn identify<B: Bus>(
     Err(ProbeError::Stranger(Stranger { address, expected: expect, found }))
 }
 
+/// Whether a person has the device. A switch that never answers says nothing, and cooling does not wait for it.
+///
+/// # Errors
+/// If the connection broke.
+pub(super) async fn is_taken<B: Bus>(
+    session: &mut Session<'_, B>,
+    profile: &Profile,
+    device: &str,
+    patience: &mut Patience,
+) -> Result<bool, Broken> {
+    if patience.passes_over(Step::Switch) {
+        return Ok(false);
+    }
+    patience.note(Step::Switch, device, authority::is_taken(session, profile).await)
+}
+
 async fn preset<B: Bus>(
     session: &mut Session<'_, B>,
     profile: &Profile,
     place: usize,
     device: &str,
-) -> Result<(), Failure> {
+    patience: &mut Patience,
+) -> Result<(), Broken> {
     let Some(preset) = profile.presets.get(place) else {
         return Ok(());
     };
     let (register, meaning) = (preset.address, preset.meaning.as_str());
-    match keep(session, profile, register, preset.value).await {
+    let step = Step::Preset(register);
+    if patience.passes_over(step) {
+        return Ok(());
+    }
+    let outcome = match keep(session, profile, register, preset.value).await {
+        Ok(kept) => Ok(Ok(kept)),
+        Err(Failure::Declined(refusal)) => Ok(Err(refusal)),
+        Err(Failure::Broken(broken)) => Err(broken),
+    };
+    match patience.note(step, device, outcome)? {
         Ok(Kept::Held) => {}
         Ok(Kept::Holds(found)) => warn!(device, register, meaning, found, "preset not kept by the device"),
         Ok(Kept::Forbidden(why)) => warn!(device, register, meaning, %why, "preset not written"),
-        Err(Failure::Declined(refusal)) => {
-            warn!(device, register, meaning, %refusal, "preset declined by the device");
-        }
-        Err(failure @ Failure::Broken(_)) => return Err(failure),
+        Err(refusal) => warn!(device, register, meaning, %refusal, "preset declined by the device"),
     }
     Ok(())
 }

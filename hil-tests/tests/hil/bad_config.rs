@@ -66,7 +66,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("\"10.0.0.11:502\"", "\"10.0.0.11:99999\"", &["pump.address", "host:port"]),
     ("\"10.0.0.12:502\"", "\":502\"", &["valve.address", "host:port"]),
     ("unit = 1", "unit = 0", &["pump.unit = 0", "between 1 and 255"]),
-    ("unit = 1", "unit = 1\npoll_ms = 1", &["pump.poll_ms = 1", "between 20 and 500"]),
+    ("unit = 1", "unit = 1\npoll_ms = 1", &["pump.poll_ms = 1", "between 20 and 1000"]),
     ("unit = 1", "unit = 1\nstale_ms = 50", &["pump.stale_ms = 50", "between 100"]),
     ("unit = 1", "unit = 1\nprofile = \"grundfoss\"", &["pump.profile", "grundfoss"]),
     (

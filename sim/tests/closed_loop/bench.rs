@@ -129,6 +129,7 @@ impl Bench {
             gpus: sensors.gpus.iter().map(gpu).collect(),
             gpus_expected: 8,
             pump: PumpInput {
+                shared: false,
                 running: flag(sensors.pump.running),
                 alarm: flag(sensors.pump.alarm),
                 remote: flag(true),

@@ -36,6 +36,7 @@ impl Bench {
         let fresh = Millis::new(20);
         Snapshot {
             pump: PumpInput {
+                shared: false,
                 running: Reading::measured(true, fresh),
                 alarm: Reading::measured(false, fresh),
                 remote: Reading::measured(true, fresh),

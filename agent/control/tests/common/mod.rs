@@ -23,6 +23,7 @@ pub(crate) fn healthy() -> Snapshot {
         gpus: core::iter::repeat_n(gpu, 8).collect(),
         gpus_expected: 8,
         pump: PumpInput {
+            shared: false,
             running: Reading::measured(true, AGE),
             alarm: Reading::measured(false, AGE),
             remote: Reading::measured(true, AGE),

@@ -7,7 +7,7 @@
 //!   │           ▲                                              │
 //!   │ backoff   │ 1 s … 8 s                                    │ no answer, wrong answer
 //!   │           └── Dormant ◄── 3 failures, others answer ─────┤
-//!   └──────────────────────────────────────────────────────────┘
+//!   └──────────────────────────────────────────────────────────┘   or a gateway that does not reach it
 //! ```
 //!
 //! A unit that another one's failure cost the connection stays where it is: answers carry their unit, so nothing that
@@ -24,19 +24,22 @@ use tracing::{info, warn};
 pub(super) use self::failing::Damage;
 use crate::clock::Clock;
 use crate::modbus::agenda::{Class, Due};
-use crate::modbus::backoff::apart;
 use crate::modbus::breaker::Breaker;
 use crate::modbus::bus::{Bus, Request};
+use crate::modbus::check::Refusal;
 use crate::modbus::commander::Commander;
-use crate::modbus::commission::{self, LOOK_EVERY};
+use crate::modbus::commission::{self, LOOK_EVERY, Protection};
 use crate::modbus::device::DeviceSettings;
 use crate::modbus::poller::Poller;
-use crate::modbus::probe::{Probe, ProbeError, Progress};
+use crate::modbus::probe::{Patience, Probe, ProbeError, Progress, Step};
 use crate::modbus::session::{Broken, Failure, Line, Session};
 use crate::modbus::state::{Cells, LinkCounters, Phase, Stranger};
 
 /// Time between two looks at a device that is not the profile's.
 const STRANGER_PAUSE: Millis = Millis::from_secs(10);
+
+/// Answers in a row that a step of the probe may lose before it is passed over.
+const LOSSES: u8 = 2;
 
 /// A device that never answered is looked for in this rhythm, if the wire has time.
 const NEVER_SEEN_PERIOD: Millis = Millis::from_secs(1);
@@ -51,6 +54,11 @@ pub(in crate::modbus) struct Unit {
     breaker: Breaker,
     counters: LinkCounters,
     standing: Standing,
+    patience: Patience,
+    /// Its watchdog is not looked at before: the last look cost the connection.
+    inspected_again_at: Millis,
+    /// Since when it answers, but declines to say who it is.
+    nameless_since: Option<Millis>,
     /// The last request without an answer of its own, on a wire where that may come yet.
     unanswered: Option<Request>,
     /// Failures since it last was up.
@@ -93,6 +101,9 @@ impl Unit {
             breaker: Breaker::default(),
             counters: LinkCounters::default(),
             standing: Standing::Probing { probe: Probe::new(None), not_before: Millis::ZERO },
+            patience: Patience::new(LOSSES),
+            inspected_again_at: Millis::ZERO,
+            nameless_since: None,
             unanswered: None,
             failures: 0,
             failing_since: None,
@@ -181,9 +192,7 @@ impl Unit {
         let unreachable = self.counters.unreachable();
         let outcome = match job {
             Job::Probe => self.probe(line).await,
-            Job::Write => {
-                self.commander.turn(&mut session(&self.settings, line, self.clock, &mut self.counters)).await
-            }
+            Job::Write => self.write(line).await,
             Job::Read => {
                 self.poller.turn(&mut session(&self.settings, line, self.clock, &mut self.counters)).await
             }
@@ -195,6 +204,9 @@ impl Unit {
             self.failing_since = None;
             self.breaker.answered();
         } else if outcome.is_ok() {
+            if self.is_cut_off(now) {
+                self.lost(&Refusal::Unreachable);
+            }
             self.failed(others_answer, now);
         }
         self.count();
@@ -211,30 +223,50 @@ impl Unit {
         }
         let (profile, device) = (&self.settings.profile, self.settings.name.as_str());
         let mut session = session(&self.settings, line, self.clock, &mut self.counters);
-        let outcome = probe.turn(&mut session, profile, device).await;
+        let outcome = probe.turn(&mut session, profile, device, &mut self.patience).await;
         match outcome {
             Ok(Progress::More) => {
                 self.unanswered = None;
                 self.standing = Standing::Probing { probe, not_before: self.clock.now() };
             }
             Ok(Progress::Done) => self.up(),
-            Err(ProbeError::Stranger(stranger)) => self.stranger(stranger),
-            Err(ProbeError::Failed(Failure::Declined(refusal))) => {
-                self.lost(&refusal);
-                self.failures = self.failures.saturating_add(1);
-                self.wait(self.clock.now() + apart(&self.settings.name, self.failures));
-            }
+            Err(ProbeError::Stranger(stranger)) => match self.starting_since(&stranger) {
+                Some(since) => {
+                    self.declined(&stranger);
+                    self.nameless_since = Some(since);
+                }
+                None => self.stranger(stranger),
+            },
+            Err(ProbeError::Failed(Failure::Declined(refusal))) => self.declined(&refusal),
             Err(ProbeError::Failed(Failure::Broken(broken))) => return Err(broken),
         }
         Ok(())
     }
 
+    async fn write<B: Bus>(&mut self, line: &mut Line<B>) -> Result<(), Broken> {
+        let looks = self.commander.asks_who_commands();
+        let mut session = session(&self.settings, line, self.clock, &mut self.counters);
+        let outcome = self.commander.turn(&mut session).await;
+        if looks { self.patience.note(Step::Switch, &self.settings.name, outcome) } else { outcome }
+    }
+
+    /// A look that is not answered costs the connection, so it is not made again with the next one.
     async fn inspect<B: Bus>(&mut self, line: &mut Line<B>) -> Result<(), Broken> {
         let mut session = session(&self.settings, line, self.clock, &mut self.counters);
-        let protection = commission::inspect(&mut session, &self.settings.profile).await?.protection;
-        self.standing = Standing::Up { inspect_at: self.clock.now() + LOOK_EVERY };
-        self.tell_protection(protection);
-        Ok(())
+        let outcome = commission::inspect(&mut session, &self.settings.profile).await;
+        let inspect_at = self.clock.now() + LOOK_EVERY;
+        match outcome {
+            Ok(inspection) => {
+                self.standing = Standing::Up { inspect_at };
+                self.tell_protection(inspection.protection);
+                Ok(())
+            }
+            Err(broken) => {
+                self.inspected_again_at = inspect_at;
+                self.tell_protection(Protection::unheard(&broken));
+                Err(broken)
+            }
+        }
     }
 
     fn up(&mut self) {
@@ -242,8 +274,11 @@ impl Unit {
         info!(device, %wire, unit, "device up");
         self.failures = 0;
         self.unanswered = None;
+        self.nameless_since = None;
+        self.commander.reached(self.patience.passes_over(Step::Switch));
+        self.patience.one_more_chance();
         self.poller.restart();
-        self.standing = Standing::Up { inspect_at: self.clock.now() };
+        self.standing = Standing::Up { inspect_at: self.inspected_again_at.max(self.clock.now()) };
         self.enter(Phase::Up);
     }
 

@@ -15,14 +15,13 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::{FailsafeError, Order, Target};
 use crate::clock::Clock;
 use crate::modbus::agenda::Due;
-use crate::modbus::authority;
 use crate::modbus::budget::Today;
 use crate::modbus::bus::{Bus, Connector, Medium, Request};
 use crate::modbus::desk::{Desk, Scene, Step, sooner};
 use crate::modbus::device::DeviceSettings;
 use crate::modbus::gate::Wish;
 use crate::modbus::ledger::Budgets;
-use crate::modbus::probe::{Probe, ProbeError, Progress};
+use crate::modbus::probe::{self, Patience, Probe, ProbeError, Progress, STARTING};
 use crate::modbus::session::{Broken, Failure, Line, Session};
 use crate::modbus::state::LinkCounters;
 use crate::modbus::write_state::WriteTrouble;
@@ -37,6 +36,8 @@ pub(super) struct Device {
     jobs: Vec<Job>,
     /// It is the profile's and nobody else has it.
     known: bool,
+    /// What was silent once is passed over: there is no time to ask again.
+    patience: Patience,
     /// The answer to this may come yet.
     unanswered: Option<Request>,
     /// What came in the way last.
@@ -106,7 +107,14 @@ impl Device {
             Some(Job { place: order_place, command: command.clone(), aim, result: None })
         };
         let jobs = orders.iter().enumerate().filter_map(job).collect();
-        Self { settings: settings.clone(), jobs, known: false, unanswered: None, cause: None }
+        Self {
+            settings: settings.clone(),
+            jobs,
+            known: false,
+            patience: Patience::new(1),
+            unanswered: None,
+            cause: None,
+        }
     }
 
     /// Whether all is decided.
@@ -129,7 +137,7 @@ impl Device {
         let settings = self.settings.clone();
         let mut counters = LinkCounters::default();
         let mut session = Session::new(line, settings.unit, &settings.profile.link, clock, &mut counters);
-        if !self.known && !self.get_to_know(&mut session).await? {
+        if !self.known && !self.get_to_know(&mut session, clock).await? {
             return Ok(());
         }
         for job in &mut self.jobs {
@@ -151,13 +159,21 @@ impl Device {
     }
 
     /// Whether it may be written to.
-    async fn get_to_know<B: Bus>(&mut self, session: &mut Session<'_, B>) -> Result<bool, Broken> {
+    async fn get_to_know<B: Bus>(
+        &mut self,
+        session: &mut Session<'_, B>,
+        clock: Clock,
+    ) -> Result<bool, Broken> {
         let (profile, name) = (&self.settings.profile, self.settings.name.as_str());
         let mut probe = Probe::new(self.unanswered);
         while !self.known {
-            match probe.turn(session, profile, name).await {
+            match probe.turn(session, profile, name, &mut self.patience).await {
                 Ok(Progress::Done) => self.known = true,
                 Ok(Progress::More) => {}
+                Err(ProbeError::Stranger(stranger)) if stranger.found.is_none() && clock.now() < STARTING => {
+                    self.cause = Some(stranger.to_string());
+                    return Ok(false);
+                }
                 Err(ProbeError::Stranger(stranger)) => {
                     self.decide(&FailsafeError::Stranger(stranger));
                     return Ok(false);
@@ -169,7 +185,7 @@ impl Device {
                 Err(ProbeError::Failed(Failure::Broken(broken))) => return Err(broken),
             }
             if matches!(probe, Probe::Preset(0)) {
-                if authority::is_taken(session, profile).await? {
+                if probe::is_taken(session, profile, name, &mut self.patience).await? {
                     self.decide(&FailsafeError::Local);
                     return Ok(false);
                 }

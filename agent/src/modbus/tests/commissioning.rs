@@ -15,7 +15,7 @@ fn watchdog(text: &str) -> Option<Watchdog> {
 }
 
 /// A timer in register 109 and its action in 108.
-fn guarded(unit: u8) -> Profile {
+pub(super) fn guarded(unit: u8) -> Profile {
     let mut profile = station(unit);
     profile.watchdog = watchdog(
         "{ timer = { timeout = { table = \"holding\", address = 109, ms_per_count = 1000, low = 130, high = 600 }, \

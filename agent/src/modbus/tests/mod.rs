@@ -13,6 +13,7 @@ mod priorities;
 mod quarantine;
 mod readings;
 mod sharing;
+mod silence;
 mod writes;
 
 use std::time::Duration;

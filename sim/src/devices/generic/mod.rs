@@ -5,18 +5,17 @@
 //! | wire | pump | valve | unit |
 //! |---|---|---|---|
 //! | 0 | speed set-point | position set-point | 0.01 %, 0..10000 |
-//! | 1 | run: 0 or 1 | – (kept, without effect) | |
+//! | 1 | bit 0 run; bit 1, when it rises, resets an alarm | – (kept, without effect) | |
 //! | 2 | bus timeout; 0 is off | the same | s |
 //! | 3 | action on timeout: 0 hold, 1 safe | the same | |
 //! | 4 | heartbeat | the same | any word |
-//! | 5 | alarm reset: 1 resets, reads 0 | – (kept, without effect) | |
 //!
 //! Input registers, read only:
 //!
 //! | wire | pump | valve | unit |
 //! |---|---|---|---|
 //! | 0 | actual speed | actual position | 0.01 % |
-//! | 1 | status: 0 running, 1 alarm, 2 remote, 3 bus timeout | status: 0 moving, 1 alarm, 2 remote, 3 bus timeout | bits |
+//! | 1 | status: 0 running, 1 alarm, 2 remote, 3 bus timeout, 4 forced local | status: 0 moving, 1 alarm, 2 remote, 3 bus timeout | bits |
 //! | 2 | flow | flow | 0.1 L/min |
 //! | 3 | head in 0.1 kPa | inlet temperature in 0.01 °C, signed | |
 //! | 4 | power in W | outlet temperature in 0.01 °C, signed | |
@@ -24,7 +23,7 @@
 //! | 15 | identity: 0x0E16 | identity: 0x0E17 | |
 //!
 //! "Not available" is 0xFFFF, and 0x8000 in a signed register. Safe is full speed for a pump and closed for a valve:
-//! heat that the recovery branch does not take goes to the cooling.
+//! heat that the recovery branch does not take goes to the cooling. A pump that was stopped stays stopped.
 //!
 //! ```text
 //!            every write                  no write for the timeout
@@ -52,9 +51,10 @@ mod status {
     pub(super) const ALARM: u16 = 1 << 1;
     pub(super) const REMOTE: u16 = 1 << 2;
     pub(super) const BUS_TIMEOUT: u16 = 1 << 3;
+    pub(super) const FORCED_LOCAL: u16 = 1 << 4;
 }
 
-/// The six holding registers and the timer behind them.
+/// The five holding registers and the timer behind them.
 #[derive(Debug)]
 struct Settings {
     setpoint: u16,
@@ -105,7 +105,6 @@ impl Settings {
             2 => Some(self.timeout_s),
             3 => Some(self.action),
             4 => Some(self.heartbeat),
-            5 => Some(0),
             _ => None,
         }
     }
@@ -113,7 +112,8 @@ impl Settings {
     fn check(address: u16, value: u16) -> Result<(), Exception> {
         let allowed = match address {
             0 => value <= FULL_SCALE,
-            1 | 3 | 5 => value <= 1,
+            1 => value <= 3,
+            3 => value <= 1,
             2 | 4 => true,
             _ => return Err(Exception::Address),
         };

@@ -6,7 +6,10 @@ use super::super::trip::Trip;
 use super::super::words::{bits, unsigned};
 use super::{Settings, status};
 
-const RESET: u16 = 5;
+const CONTROL: u16 = 1;
+/// Bits of the control word.
+const RUN: u16 = 1 << 0;
+const RESET: u16 = 1 << 1;
 const IDENTITY: u16 = 0x0E16;
 
 /// The pump.
@@ -32,7 +35,8 @@ impl Pump {
     }
 
     fn runs(&self) -> bool {
-        let told = self.settings.run == 1 || self.settings.is_safe() || self.seen.forced_local;
+        // A stop outlasts the timeout: it may be for a leak.
+        let told = self.settings.run & RUN != 0 || self.seen.forced_local;
         told && !self.trip.is_set()
     }
 
@@ -79,6 +83,7 @@ impl Device for Pump {
                 (status::ALARM, self.trip.is_set()),
                 (status::REMOTE, !seen.forced_local),
                 (status::BUS_TIMEOUT, self.settings.expired),
+                (status::FORCED_LOCAL, seen.forced_local),
             ]),
             2 => unsigned(seen.flow_lpm, 0.1),
             3 => unsigned(seen.head_kpa, 0.1),
@@ -94,8 +99,9 @@ impl Device for Pump {
     }
 
     fn apply(&mut self, address: u16, value: u16) {
+        let before = self.settings.run;
         self.settings.apply(address, value);
-        if (address, value) == (RESET, 1) {
+        if address == CONTROL && value & !before & RESET != 0 {
             self.trip.reset();
         }
     }
@@ -135,12 +141,12 @@ mod tests {
     #[test]
     fn the_two_tables_are_as_written_above() {
         let pump = pump();
-        assert_eq!(words::<6>(&pump, 0), [8000, 1, 10, 1, 0, 0]);
+        assert_eq!(words::<5>(&pump, 0), [8000, 1, 10, 1, 0]);
         assert_eq!(
             input_words::<6>(&pump, 0),
             [6200, status::RUNNING | status::REMOTE, 450, 1346, 215, 1798]
         );
-        assert_eq!((pump.register(6), pump.input_register(6)), (None, None));
+        assert_eq!((pump.register(5), pump.input_register(6)), (None, None));
     }
 
     #[test]
@@ -173,11 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_pump_that_is_forgotten_runs() {
+    fn a_stopped_pump_that_is_forgotten_stays_stopped() {
         let mut pump = pump();
         write(&mut pump, 1, 0).unwrap();
         pump.tick(10_000);
-        assert_eq!(ordered_speed(&pump), Some(100));
+        assert_eq!(ordered_speed(&pump), None, "the stop may be for a leak");
     }
 
     #[test]
@@ -195,8 +201,10 @@ mod tests {
         sees(&mut pump, PumpReadings { alarm_code: 51, ..seen() });
         sees(&mut pump, seen());
         assert_eq!((ordered_speed(&pump), pump.input_register(1)), (None, Some(0b0110)));
-        write(&mut pump, RESET, 1).unwrap();
-        assert_eq!((ordered_speed(&pump), pump.register(RESET)), (Some(80), Some(0)));
+        write(&mut pump, CONTROL, RUN).unwrap();
+        assert_eq!(ordered_speed(&pump), None, "to run is not to forget");
+        write(&mut pump, CONTROL, RUN | RESET).unwrap();
+        assert_eq!((ordered_speed(&pump), pump.register(CONTROL)), (Some(80), Some(RUN | RESET)));
     }
 
     #[test]
@@ -204,14 +212,17 @@ mod tests {
         let mut pump = pump();
         write(&mut pump, 1, 0).unwrap();
         sees(&mut pump, PumpReadings { forced_local: true, ..seen() });
-        assert_eq!((ordered_speed(&pump), pump.input_register(1)), (Some(80), Some(status::RUNNING)));
+        assert_eq!(
+            (ordered_speed(&pump), pump.input_register(1)),
+            (Some(80), Some(status::RUNNING | status::FORCED_LOCAL))
+        );
     }
 
     #[test]
     fn a_value_outside_its_range_is_refused() {
         let mut pump = pump();
         assert_eq!(write(&mut pump, 0, 10_001), Err(Exception::Value));
-        assert_eq!(write(&mut pump, 1, 2), Err(Exception::Value));
+        assert_eq!(write(&mut pump, 1, 4), Err(Exception::Value));
         assert_eq!(write(&mut pump, 6, 0), Err(Exception::Address));
     }
 }

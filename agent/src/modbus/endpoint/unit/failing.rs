@@ -9,8 +9,8 @@ use super::{Standing, Unit};
 use crate::modbus::backoff::apart;
 use crate::modbus::bus::Request;
 use crate::modbus::check::Refusal;
-use crate::modbus::probe::Probe;
-use crate::modbus::state::Phase;
+use crate::modbus::probe::{Probe, STARTING};
+use crate::modbus::state::{Phase, Stranger};
 
 /// What a lost answer makes unusable for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,32 @@ impl Unit {
             Standing::Stranger { .. } | Standing::Up { .. } => Millis::ZERO,
         };
         self.commander.doubt();
+        self.nameless_since = None;
         self.standing = Standing::Probing { probe: Probe::new(self.unanswered), not_before };
         self.enter(Phase::Down);
         self.count();
+    }
+
+    /// It answered, but to no purpose: it is probed again a little later.
+    pub(super) fn declined(&mut self, cause: &dyn fmt::Display) {
+        self.lost(cause);
+        self.failures = self.failures.saturating_add(1);
+        self.wait(self.clock.now() + apart(&self.settings.name, self.failures));
+    }
+
+    /// Since when it has been starting, if that may be why it does not say who it is.
+    pub(super) fn starting_since(&self, stranger: &Stranger) -> Option<Millis> {
+        let now = self.clock.now();
+        let since = self.nameless_since.unwrap_or(now);
+        (stranger.found.is_none() && now.since(since) < STARTING).then_some(since)
+    }
+
+    /// Whether a gateway has not reached it for longer than a round of reads and longer than one exchange, so that
+    /// it is the device that is away, and not one of its registers that is silent. It may have started anew.
+    pub(super) fn is_cut_off(&self, now: Millis) -> bool {
+        let longest = self.settings.period().max(self.deadline());
+        matches!(self.standing, Standing::Up { .. })
+            && self.failing_since.is_some_and(|since| now.since(since) > longest)
     }
 
     /// An exchange with it failed. Where others answer, it is not asked for a while, the longer the more it failed.
