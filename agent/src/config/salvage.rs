@@ -136,7 +136,7 @@ mod tests {
     fn a_plants_own_profile_goes_before_the_shipped_one() {
         let folder = tempfile::tempdir().unwrap();
         let text =
-            format!("[pump\n[pump]\naddress = \"10.0.0.1:502\"\n[paths]\nprofiles = {:?}\n", folder.path());
+            format!("[node\n[pump]\naddress = \"10.0.0.1:502\"\n[paths]\nprofiles = {:?}\n", folder.path());
         assert_eq!(actuators(&text).len(), 1, "nothing of that name there: the shipped one");
         std::fs::write(folder.path().join("grundfos-cim.toml"), "broken").unwrap();
         assert!(actuators(&text).is_empty(), "whoever wrote it had a reason");

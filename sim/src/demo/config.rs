@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::wire_faults::Spoilers;
 use crate::devices::{DeviceHub, DeviceKind};
 
 /// Sparkplug group of the demo.
@@ -98,13 +99,11 @@ impl Places {
         &self,
         gpus: usize,
         library: &Path,
-        devices: &DeviceHub,
+        (devices, spoilers): (&DeviceHub, &Spoilers),
         broker: &str,
     ) -> Result<String, toml::ser::Error> {
-        let device = |kind| {
-            let endpoint = devices.endpoint(kind);
-            Device { address: endpoint.address, unit: endpoint.unit }
-        };
+        let device =
+            |kind| Device { address: spoilers.address(kind, devices), unit: devices.endpoint(kind).unit };
         toml::to_string(&Config {
             node: Node { name: NODE, gpus },
             gpu: Gpu { socket: &self.gpu_socket, library, state: &self.gpu_state, sample_ms: SAMPLE_MS },

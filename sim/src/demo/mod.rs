@@ -25,6 +25,7 @@ mod signals;
 mod status;
 mod summary;
 mod view;
+mod wire_faults;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub use service::ServiceError;
 pub use show::run;
 pub use signals::EndSignals;
 pub use summary::{AlarmSummary, FaultSummary, Summary};
+pub use wire_faults::{WireFaults, WireFaultsError};
 
 /// `eisbach-sim demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -47,6 +49,10 @@ pub struct DemoArguments {
     /// What happens when, on the plant's clock: "20s pump-trip, 50s pump-ok".
     #[arg(long, default_value = "", hide_default_value = true)]
     script: Script,
+    /// What single wires do when: "20s pump late-reply 700, 50s pump clear". Each device then has a proxy before it;
+    /// `eisbach-sim proxy --help` names the faults.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    wire_faults: WireFaults,
     /// Ends after this plant time: 60s, 5m. Without it, when you quit.
     #[arg(long, value_parser = plant_time)]
     duration: Option<u64>,
@@ -93,6 +99,9 @@ pub enum DemoError {
     /// A process of the agent.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// A proxy before a device.
+    #[error(transparent)]
+    Proxy(#[from] crate::proxy::ProxyError),
     /// Files of the demo.
     #[error("cannot write {}: {source}", path.display())]
     Write {

@@ -18,6 +18,7 @@ use super::plain::Plain;
 use super::service::{Change, Launch, Service};
 use super::summary::{Counted, Summary};
 use super::view::View;
+use super::wire_faults::Spoilers;
 use super::{DemoArguments, DemoError, EndSignals, agent, status};
 use crate::clock::Clock;
 use crate::devices::{DeviceKind, Models};
@@ -68,6 +69,7 @@ struct Show {
     agent: Service,
     binary: PathBuf,
     places: Places,
+    spoilers: Spoilers,
     face: Face,
     keys: Keys,
     clock: Clock,
@@ -106,7 +108,9 @@ impl Show {
             (None, None) => return Err(DemoError::WorldStopped),
         };
         let broker = format!("{broker_host}:{broker_port}");
-        let config = places.config(arguments.gpus, &stage.nvml_library, &stage.devices, &broker)?;
+        let spoilers = Spoilers::open(&arguments.wire_faults, &stage.devices, tasks, token)?;
+        let devices = (&stage.devices, &spoilers);
+        let config = places.config(arguments.gpus, &stage.nvml_library, devices, &broker)?;
         std::fs::write(&places.config, config).map_err(failed(&places.config))?;
         let settings =
             HostSettings { host: broker_host, port: broker_port, group: GROUP.into(), node: NODE.into() };
@@ -125,6 +129,7 @@ impl Show {
             agent,
             binary: binary.to_owned(),
             places,
+            spoilers,
             face,
             keys: Keys::default(),
             clock,
@@ -154,6 +159,9 @@ impl Show {
                     self.tend()?;
                     self.show()?;
                     let now_ms = self.stage.world.truth().time_ms;
+                    for line in self.spoilers.play(now_ms) {
+                        self.face.say(&line).map_err(DemoError::Face)?;
+                    }
                     if self.ends_ms.is_some_and(|ends| now_ms >= ends) {
                         return Ok(());
                     }
