@@ -110,7 +110,7 @@ fn block(out: &mut String, check: &DeviceCheck) -> std::fmt::Result {
         }
         Protection::Protected { after_ms: None } => "protected: goes to its safe state by itself".to_owned(),
         Protection::LocalMode { commission } => {
-            format!("falls to its own mode: check by hand that it is {commission}")
+            format!("falls to its own mode; to be set at the device: {commission}")
         }
         Protection::Unprotected { why } => format!("UNPROTECTED ACTUATOR: {why}"),
         Protection::Unknown { why } => format!("UNKNOWN: {why}"),

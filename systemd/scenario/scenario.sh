@@ -101,7 +101,7 @@ plant_is_not_safe() { ! plant_is_safe; }
 # ---- the default configuration ----
 install_package
 eisbach-agent check --config "$CONFIG" >/dev/null || fail "the shipped configuration is refused"
-sed -E 's/^#([a-z_]+ = )/\1/' "$CONFIG" >/tmp/every-key.toml
+sed -E 's/^#(\[|[a-z_]+ = )/\1/' "$CONFIG" >/tmp/every-key.toml
 eisbach-agent check --config /tmp/every-key.toml >/dev/null || fail "it shows a default that is none"
 ok "the shipped configuration is good, and so is every default it shows"
 
