@@ -84,44 +84,9 @@ fn allows(command: &Command, word: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modbus::tests::bench;
     use eisbach_protocol::registers::Grade;
     use proptest::prelude::*;
-
-    fn bench() -> Profile {
-        let text = r#"
-            name = "bench"
-            device = "Bench"
-            sources = { manual = "none" }
-            link = { max_words = 60, timeout_ms = 500 }
-            [[presets]]
-            address = 101
-            value = 0
-            meaning = "mode"
-            source = "manual"
-            grade = "A"
-            [[commands]]
-            control = "pump_run"
-            address = 100
-            form = { word = { on = 3, off = 1, allow_mask = 3 } }
-            refresh_ms = 60000
-            min_interval_ms = 50
-            persistence = "volatile"
-            safe = 1.0
-            source = "manual"
-            grade = "A"
-            [[commands]]
-            control = "pump_speed"
-            address = 103
-            form = { number = { scale = 0.01, low = 0.0, high = 100.0, dead_band = 0.1 } }
-            refresh_ms = 60000
-            min_interval_ms = 50
-            persistence = "volatile"
-            safe = 100.0
-            source = "manual"
-            grade = "A"
-        "#;
-        toml::from_str(text).unwrap()
-    }
 
     /// Everything the bench's profile lists, said once more by hand.
     fn listed(address: u16, word: u16) -> bool {

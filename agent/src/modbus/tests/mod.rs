@@ -111,7 +111,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Long enough for a busy machine never to make a fresh value stale by itself.
 const STALE_MS: u64 = 60_000;
 
-fn bench() -> Profile {
+pub(super) fn bench() -> Profile {
     toml::from_str(BENCH).unwrap()
 }
 
