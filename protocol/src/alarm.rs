@@ -18,6 +18,16 @@ pub enum Alarm {
     GpuUnavailable,
     /// No GPU telemetry at all: the GPU process or the driver is not there.
     GpuLinkDown,
+    /// The GPU process has let go of the driver, as somebody asked.
+    GpuDetached,
+    /// A GPU reports an error that needs a person: XID, uncorrectable memory errors, a pending row remap.
+    GpuError,
+    /// What a GPU says about its margin does not fit its temperature.
+    GpuMarginDoubtful,
+    /// Somebody else changes the limits of a GPU.
+    ForeignLimit,
+    /// A GPU's persistence mode is off.
+    PersistenceOff,
     /// A throttle request was not carried out.
     ThrottleRefused,
     /// The pump does not answer.
@@ -56,6 +66,8 @@ pub enum Alarm {
     LeakSensorFault,
     /// The configuration file was refused; the last good one is in use.
     ConfigRefused,
+    /// A hook did not do what it should.
+    HookFailed,
     /// A control cycle took longer than its period.
     CycleOverrun,
 }
@@ -132,6 +144,21 @@ alarms! {
     GpuLinkDown "gpu_link_down" High false
         "All GPU temperatures are unknown; the loop runs at full flow."
         "Check the GPU service and the driver."
+    GpuDetached "gpu_detached" Medium false
+        "GPU temperatures are unknown and no GPU can be throttled; the loop runs at full flow."
+        "Finish the work on driver or GPU, then `eisbach-agent attach`."
+    GpuError "gpu_error" High false
+        "The GPU may fail; its jobs may already have."
+        "See the GPU's error points and NVIDIA's list of XIDs; drain it, then reset or replace it."
+    GpuMarginDoubtful "gpu_margin_doubtful" Medium false
+        "The smaller of what margin and temperature tell is used; the GPU may be throttled early."
+        "Compare the GPU's points; reset the GPU or update its driver."
+    ForeignLimit "foreign_limit" Medium false
+        "The lower of two limits is kept; the GPU may be slower than either side expects."
+        "Find who else sets limits (nvidia-smi, DCGM, a power manager) and leave it to one."
+    PersistenceOff "persistence_off" Medium false
+        "Limits are lost whenever the last user of a GPU goes."
+        "Enable nvidia-persistenced."
     ThrottleRefused "throttle_refused" High false
         "A GPU keeps drawing more power than cooling allows."
         "Check the GPU service's privileges and the device's limits."
@@ -189,6 +216,9 @@ alarms! {
     ConfigRefused "config_refused" Medium false
         "Changes in the configuration are not in force."
         "Mend the line that the log names, then reload."
+    HookFailed "hook_failed" Medium false
+        "A drain, freeze or stop that control asked for has not happened."
+        "See the log for the hook's exit and output; try its command as the agent's user."
     CycleOverrun "cycle_overrun" Low false
         "Reactions come late."
         "Check the node for processor starvation."

@@ -4,9 +4,9 @@ use eisbach_protocol::alarm::{ALARMS, Alarm, COUNT};
 
 /// Which alarms stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AlarmSet(u32);
+pub struct AlarmSet(u64);
 
-const _: () = assert!(COUNT <= 32, "the set is one word");
+const _: () = assert!(COUNT <= 64, "the set is one word");
 
 impl AlarmSet {
     /// No alarm.
@@ -15,14 +15,14 @@ impl AlarmSet {
     /// Raises `alarm` if `standing`.
     pub fn raise_if(&mut self, standing: bool, alarm: Alarm) {
         if standing {
-            self.0 |= 1 << alarm as u32;
+            self.0 |= 1 << alarm as u64;
         }
     }
 
     /// Whether `alarm` stands.
     #[must_use]
     pub const fn has(self, alarm: Alarm) -> bool {
-        self.0 & (1 << alarm as u32) != 0
+        self.0 & (1 << alarm as u64) != 0
     }
 
     /// The standing alarms, in the order of the table.
