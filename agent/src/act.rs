@@ -24,7 +24,7 @@ pub struct Hands {
 impl Hands {
     /// Hands `decision` to the links and says so with a heartbeat. Nothing here waits.
     pub fn act(&mut self, links: &Links, decision: &Decision, cycle: u64, now: Millis) {
-        self.throttle(links, decision, now);
+        self.throttle(links, decision, cycle, now);
         // A pump that nobody has taken over yet keeps doing what it does.
         if let Some(speed) = decision.pump.value {
             links.request(DeviceRole::Pump, Control::PumpSpeed, speed.get());
@@ -41,10 +41,15 @@ impl Hands {
         links.gpu.beat(Beat { cycle, cooling_proven: decision.cooling_proven, leaving: false });
     }
 
-    fn throttle(&mut self, links: &Links, decision: &Decision, now: Millis) {
+    fn throttle(&mut self, links: &Links, decision: &Decision, cycle: u64, now: Millis) {
         let view = links.gpu.view();
         for ((gpu, wanted), asked) in (0_u8..).zip(&decision.gpus).zip(&mut self.asked) {
-            let throttle = Throttle { gpu, power_cap: wanted.power_cap, sm_clock_max: wanted.clock_max };
+            let throttle = Throttle {
+                cycle,
+                power_cap: wanted.power_cap,
+                sm_clock_max: wanted.clock_max,
+                ..Throttle::nothing(gpu)
+            };
             if due(*asked, &throttle, wanted, &view, now) {
                 links.gpu.throttle(throttle);
                 *asked = Some((throttle, now));
@@ -62,28 +67,35 @@ fn due(
     now: Millis,
 ) -> bool {
     // Of a GPU that was never seen nothing is known, not even whether there is something to take away.
-    let nothing = throttle.power_cap.is_none() && throttle.sm_clock_max.is_none();
+    let nothing = throttle.asks_the_same(&Throttle::nothing(throttle.gpu));
     if wanted.margin.is_none() && nothing {
         return false;
     }
     let Some((before, at)) = asked else { return true };
-    if before != *throttle {
+    if !before.asks_the_same(throttle) {
         return true;
     }
     let undone = view.requests.iter().any(|request| {
         request.throttle.gpu == throttle.gpu
             && match request.verdict {
-                Some(Verdict::Withheld | Verdict::Unreachable | Verdict::NotPermitted | Verdict::Refused) => {
-                    true
-                }
-                Some(Verdict::Applied | Verdict::Superseded) | None => false,
+                Some(
+                    Verdict::Withheld
+                    | Verdict::Unreachable
+                    | Verdict::NotPermitted
+                    | Verdict::Refused
+                    | Verdict::Guarded
+                    | Verdict::Stale
+                    | Verdict::NoSuchGpu
+                    | Verdict::Detached,
+                ) => true,
+                Some(Verdict::Applied | Verdict::Superseded | Verdict::Yielded) | None => false,
             }
     });
     let entry = view.gpus.iter().find(|entry| entry.sample.index == throttle.gpu);
     // The GPU process lowered it while we were silent, and waits for our word; or somebody else raised it since.
     let guarded = entry.is_some_and(|entry| entry.sample.guarded);
     let raised = entry
-        .and_then(|entry| entry.sample.limit_enforced)
+        .and_then(|entry| entry.sample.limit_enforced.value())
         .zip(throttle.power_cap)
         .is_some_and(|(enforced, cap)| enforced > cap + RAISED);
     (undone || guarded || raised) && now.since(at) >= AGAIN

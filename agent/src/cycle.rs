@@ -118,10 +118,19 @@ const PERIOD_MILLIS: Millis = Millis::new(100);
 /// Whether the GPU process could not do what it was asked.
 fn throttle_refused(links: &Links) -> bool {
     links.gpu.view().requests.iter().any(|request| match request.verdict {
-        Some(Verdict::NotPermitted | Verdict::Refused) => true,
-        // A GPU that cannot be reached has its own alarm; a withheld release is asked for again.
-        Some(Verdict::Applied | Verdict::Superseded | Verdict::Unreachable | Verdict::Withheld) | None => {
-            false
-        }
+        Some(Verdict::NotPermitted | Verdict::Refused | Verdict::NoSuchGpu) => true,
+        // A GPU that cannot be reached, and a driver that was let go, have alarms of their own; what is withheld or
+        // stale is asked for again.
+        Some(
+            Verdict::Applied
+            | Verdict::Superseded
+            | Verdict::Unreachable
+            | Verdict::Withheld
+            | Verdict::Yielded
+            | Verdict::Guarded
+            | Verdict::Stale
+            | Verdict::Detached,
+        )
+        | None => false,
     })
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use eisbach_control::{
     GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
 };
+use eisbach_protocol::gpu_link::{Aged, Field};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Millis, Quantity};
@@ -15,7 +16,7 @@ use crate::links::Links;
 use crate::modbus::device::DeviceLink;
 
 /// A GPU's values are stale after this: a few sampling periods.
-const GPU_STALE: Millis = Millis::new(1500);
+pub(crate) const GPU_STALE: Millis = Millis::new(1500);
 /// Without a frame for this long there is no GPU link to speak of.
 const GPU_LINK_GONE: Millis = Millis::from_secs(3);
 
@@ -84,12 +85,12 @@ fn gpus<const N: usize>(view: &GpuView, now: Millis) -> heapless::Vec<GpuInput, 
 
 fn gpu(entry: &GpuEntry, now: Millis) -> GpuInput {
     let sample = &entry.sample;
-    let age = now.since(entry.received_at) + Millis::new(u64::from(sample.age_ms));
+    let age = entry.age(now);
     GpuInput {
         health: sample.health,
-        temperature: judged(sample.temperature, age, &POSSIBLE_CELSIUS),
-        margin: judged(sample.margin, age, &POSSIBLE_KELVIN),
-        power: judged(sample.power, age, &POSSIBLE_WATTS),
+        temperature: judged(&sample.temperature, age, &POSSIBLE_CELSIUS),
+        margin: judged(&sample.margin, age, &POSSIBLE_KELVIN),
+        power: judged(&sample.power, age, &POSSIBLE_WATTS),
         limits: GpuLimits {
             power_min: sample.limit_min,
             power_default: sample.limit_default,
@@ -101,13 +102,57 @@ fn gpu(entry: &GpuEntry, now: Millis) -> GpuInput {
     }
 }
 
-/// A sample's field as a reading.
+/// A sample's field as a reading; impossible numbers are none.
 pub(crate) fn judged<Q: Quantity>(
-    value: Option<Q>,
-    age: Millis,
+    field: &Field<Q>,
+    batch_age: Millis,
     possible: &RangeInclusive<f32>,
 ) -> Reading<Q> {
-    value.map_or(Reading::bad(BadReason::CommLost), |value| {
-        Reading::judge(value.get(), age, possible).aged(Millis::ZERO, GPU_STALE)
-    })
+    match field.last_known() {
+        Some(aged) if !possible.contains(&aged.value.get()) => Reading::bad(BadReason::OutOfRange),
+        Some(_) | None => told(field, batch_age, GPU_STALE),
+    }
+}
+
+/// A sample's field as a reading that is stale beyond `limit`.
+pub(crate) fn told<T: Copy>(field: &Field<T>, batch_age: Millis, limit: Millis) -> Reading<T> {
+    let read = |aged: Aged<T>| Reading::measured(aged.value, batch_age + Millis::new(aged.age_ms.into()));
+    match field {
+        Field::Unread => Reading::bad(BadReason::NeverRead),
+        Field::NotSupported => Reading::bad(BadReason::NotSupported),
+        Field::Failed { last: None } => Reading::bad(BadReason::DeviceFault),
+        Field::Read(aged) => read(*aged).aged(Millis::ZERO, limit),
+        // The device was asked again and did not tell: what it told before is no longer good, however young.
+        Field::Failed { last: Some(aged) } => read(*aged).aged(Millis::new(1), Millis::ZERO),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eisbach_protocol::reading::Quality;
+    use eisbach_protocol::units::Kelvin;
+
+    const ANY: RangeInclusive<f32> = -100.0..=150.0;
+
+    #[test]
+    fn i11_a_field_leaves_with_the_age_of_its_batch_and_its_own() {
+        let field = Field::Read(Aged { value: Kelvin::new(20.0), age_ms: 400 });
+        let reading = judged(&field, Millis::new(300), &ANY);
+        assert_eq!((reading.quality(), reading.age()), (Quality::Good, Millis::new(700)));
+        assert_eq!(judged(&field, Millis::new(1200), &ANY).quality(), Quality::Stale);
+    }
+
+    #[test]
+    fn i11_a_field_that_failed_is_never_good() {
+        let field = Field::Failed { last: Some(Aged { value: Kelvin::new(20.0), age_ms: 0 }) };
+        let reading = judged(&field, Millis::ZERO, &ANY);
+        assert_eq!((reading.quality(), reading.last_known()), (Quality::Stale, Some(Kelvin::new(20.0))));
+    }
+
+    #[test]
+    fn i01_an_impossible_margin_is_none() {
+        let field = Field::fresh(Kelvin::new(900.0));
+        assert_eq!(judged(&field, Millis::ZERO, &ANY).quality(), Quality::Bad(BadReason::OutOfRange));
+    }
 }

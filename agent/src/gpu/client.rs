@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   cycle ── throttle, beat ──► latest wins ──► task ──► GPU process
-//!   cycle ◄── view ──────────── latest value ◄── task ◄── Hello, Sample, Outcome
+//!   cycle ◄── view ──────────── latest value ◄── task ◄── Hello, Sample, Outcome, Event, CallStat
+//!   person ── hand over ──────► one at a time ─► task ──► GPU process ──► HandedOver ──► person
 //!
 //!            ┌──────────────── connected, nothing heard yet ─────┐
 //!   Down ────┤ at once, then after 100 ms … 1 s                  ├── Hello ──► Up
@@ -22,10 +23,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use eisbach_protocol::gpu_link::{
-    Beat, DriverState, Frame, GpuSample, Hello, MAX_GPUS, Outcome, Throttle, Verdict,
+    Beat, CallStat, Detach, DriverState, Frame, GpuEvent, GpuSample, HandedOver, Hello, MAX_GPUS, Outcome,
+    Throttle, Verdict,
 };
 use eisbach_protocol::units::{Megahertz, Millis, Quantity, Watts};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -71,19 +73,48 @@ pub struct GpuView {
     pub link: LinkState,
     /// State of the driver, as last heard; starting until then.
     pub driver: DriverState,
+    /// Version of the driver; empty while there is none.
+    pub driver_version: heapless::String<32>,
+    /// Time until the GPU process takes the driver again by itself, as last heard.
+    pub detached_left: Millis,
     /// Whether the driver lets the GPU process set limits, as far as it knows.
     pub may_throttle: bool,
     /// GPUs heard of, by index.
     pub gpus: Vec<GpuEntry>,
     /// The latest request for each GPU that had one, by index.
     pub requests: Vec<GpuRequest>,
+    /// When a GPU last reported an error that is not in its sample, by index.
+    pub errors: Vec<(GpuEvent, Millis)>,
+}
+
+/// What a person asks of the GPU process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOverWish {
+    /// Let go of the driver.
+    Detach(Detach),
+    /// Take it again.
+    Attach,
+}
+
+/// Why a wish was not even heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHeard {
+    /// There is no connection.
+    #[error("the GPU process cannot be reached; see eisbach-gpu.service")]
+    LinkDown,
+    /// Somebody else's wish is under way.
+    #[error("another detach or attach is under way; try again when it has ended")]
+    Busy,
+    /// The connection went while it was under way.
+    #[error("the GPU process went away meanwhile; see eisbach-gpu.service")]
+    Lost,
 }
 
 /// The latest readings of one GPU.
 #[derive(Clone, Debug)]
 pub struct GpuEntry {
-    /// As the GPU process sent them.
-    pub sample: GpuSample,
+    /// As the GPU process sent them. Shared, since the cycle looks at it ten times a second.
+    pub sample: Arc<GpuSample>,
     /// When they arrived, on the agent's clock.
     pub received_at: Millis,
 }
@@ -123,6 +154,8 @@ pub struct LinkCounters {
     pub requests_replaced: u64,
     /// Requests for a GPU that no node can have.
     pub requests_refused: u64,
+    /// Errors of GPUs that were told.
+    pub events: u64,
 }
 
 /// Handle of the link. Copies share it.
@@ -152,11 +185,46 @@ impl GpuLink {
         let requests = cells.requests.values().map(|sent| sent.request).collect();
         GpuView {
             link: if cells.up_since.is_some() { LinkState::Up } else { LinkState::Down },
-            driver: cells.hello.map_or(DriverState::Starting, |hello| hello.driver),
-            may_throttle: cells.hello.is_some_and(|hello| hello.may_throttle),
+            driver: cells.hello.as_ref().map_or(DriverState::Starting, |hello| hello.driver),
+            driver_version: cells
+                .hello
+                .as_ref()
+                .map_or_else(heapless::String::new, |hello| hello.driver_version.clone()),
+            detached_left: cells
+                .hello
+                .as_ref()
+                .map_or(Millis::ZERO, |hello| Millis::new(hello.detached_left_ms.into())),
+            may_throttle: cells.hello.as_ref().is_some_and(|hello| hello.may_throttle),
             gpus: cells.gpus.values().cloned().collect(),
             requests,
+            errors: cells.errors.values().copied().collect(),
         }
+    }
+
+    /// How long driver calls take, call by call, as far as heard.
+    #[must_use]
+    pub fn call_stats(&self) -> Vec<CallStat> {
+        lock(&self.shared.cells).stats.values().cloned().collect()
+    }
+
+    /// Asks the GPU process to let go of the driver, or to take it again, and waits for its answer. Not for the cycle.
+    ///
+    /// # Errors
+    /// If the wish cannot be brought to the GPU process.
+    pub async fn hand_over(&self, wish: HandOverWish) -> Result<HandedOver, NotHeard> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut cells = lock(&self.shared.cells);
+            if cells.up_since.is_none() {
+                return Err(NotHeard::LinkDown);
+            }
+            if cells.hand_over.as_ref().is_some_and(|waiting| !waiting.answer.is_closed()) {
+                return Err(NotHeard::Busy);
+            }
+            cells.hand_over = Some(HandOverInHand { wish, sequence: None, answer });
+        }
+        self.shared.outgoing.notify_one();
+        answered.await.map_err(|_| NotHeard::Lost)
     }
 
     /// Asks for limits on one GPU, in place of what was asked before. A limit that is no finite number becomes
@@ -216,6 +284,10 @@ struct Cells {
     hello: Option<Hello>,
     gpus: BTreeMap<u8, GpuEntry>,
     requests: BTreeMap<u8, Sent>,
+    errors: BTreeMap<u8, (GpuEvent, Millis)>,
+    /// By GPU and name of the call.
+    stats: BTreeMap<(u8, heapless::String<48>), CallStat>,
+    hand_over: Option<HandOverInHand>,
     beat: Option<Beat>,
     sequence: u32,
     counters: LinkCounters,
@@ -228,17 +300,50 @@ struct Sent {
     sequence: Option<u32>,
 }
 
+/// A person's wish, and who waits for the answer.
+#[derive(Debug)]
+struct HandOverInHand {
+    wish: HandOverWish,
+    sequence: Option<u32>,
+    answer: oneshot::Sender<HandedOver>,
+}
+
+/// Kinds of call that are remembered; the GPU process makes some thirty on each GPU.
+const MOST_STATS: usize = 64 * MAX_GPUS;
+
 impl Cells {
+    fn hear_event(&mut self, event: GpuEvent, received_at: Millis) {
+        self.counters.events += 1;
+        if usize::from(event.gpu) < MAX_GPUS {
+            self.errors.insert(event.gpu, (event, received_at));
+        }
+    }
+
+    fn hear_stat(&mut self, stat: CallStat) {
+        let key = (stat.gpu, stat.name.clone());
+        if self.stats.len() < MOST_STATS || self.stats.contains_key(&key) {
+            self.stats.insert(key, stat);
+        }
+    }
+
+    fn hear_handed_over(&mut self, handed_over: HandedOver) {
+        let answers = |waiting: &mut HandOverInHand| waiting.sequence == Some(handed_over.of);
+        if let Some(waiting) = self.hand_over.take_if(answers) {
+            // Whoever asked may have given up waiting.
+            let _gave_up = waiting.answer.send(handed_over);
+        }
+    }
+
     fn hear_hello(&mut self, hello: Hello, received_at: Millis) {
         if self.up_since.is_none() {
             self.up_since = Some(received_at);
             self.counters.connections += 1;
             tracing::info!(gpus = hello.gpu_count, may_throttle = hello.may_throttle, "GPU link up");
         }
-        self.hello = Some(hello);
         if hello.driver == DriverState::Ready {
             self.gpus.retain(|index, _| *index < hello.gpu_count);
         }
+        self.hello = Some(hello);
     }
 
     /// An answer to an older request says nothing about the latest.
@@ -261,6 +366,15 @@ impl Cells {
             self.sequence = self.sequence.wrapping_add(1);
             sent.sequence = Some(self.sequence);
             bytes.extend_from_slice(&Frame::Throttle(sent.request.throttle).encode(self.sequence));
+        }
+        if let Some(waiting) = self.hand_over.as_mut().filter(|waiting| waiting.sequence.is_none()) {
+            self.sequence = self.sequence.wrapping_add(1);
+            waiting.sequence = Some(self.sequence);
+            let frame = match waiting.wish {
+                HandOverWish::Detach(detach) => Frame::Detach(detach),
+                HandOverWish::Attach => Frame::Attach,
+            };
+            bytes.extend_from_slice(&frame.encode(self.sequence));
         }
         bytes
     }

@@ -5,6 +5,7 @@
 use eisbach_control::{Decision, GpuDecision, Snapshot};
 use eisbach_protocol::alarm::{self, ALARMS, Alarm};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
+use eisbach_protocol::gpu_link::Field;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Millis, Quantity};
@@ -14,7 +15,10 @@ use crate::config::DeviceRole;
 use crate::gpu::client::{GpuEntry, GpuView};
 use crate::links::Links;
 use crate::modbus::write_state::WriteState;
-use crate::sense::judged;
+use crate::sense::{judged, told};
+
+/// What a GPU tells in turn, one thing a batch, is stale after this.
+const SLOW_STALE: Millis = Millis::from_secs(30);
 
 /// What the cycle itself knows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,24 +132,21 @@ impl Sources<'_> {
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
 
             PointId::GpuHealth => of(gpu, |gpu| text(gpu.entry.sample.health.as_str())),
-            PointId::GpuTemperature => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.temperature)),
-            PointId::GpuMemoryTemp => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.memory_temperature)),
-            PointId::GpuMargin => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.margin)),
-            PointId::GpuPower => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.power)),
-            PointId::GpuLimit => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.limit_enforced)),
+            PointId::GpuTemperature => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.temperature)),
+            PointId::GpuMemoryTemp => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.memory_temperature)),
+            PointId::GpuMargin => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.margin)),
+            PointId::GpuPower => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.power)),
+            PointId::GpuLimit => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.limit_enforced)),
             PointId::GpuCap => of(gpu, |gpu| {
                 set(gpu.decision.and_then(|wanted| wanted.power_cap).or(gpu.entry.sample.limit_default))
             }),
-            PointId::GpuClock => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.sm_clock)),
+            PointId::GpuClock => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.sm_clock)),
             PointId::GpuClockCap => of(gpu, |gpu| {
                 set(gpu.decision.and_then(|wanted| wanted.clock_max).or(gpu.entry.sample.sm_clock_max))
             }),
-            PointId::GpuUtilization => of(gpu, |gpu| self.sampled(gpu, gpu.entry.sample.utilization)),
+            PointId::GpuUtilization => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.utilization)),
             PointId::GpuReasons => of(gpu, |gpu| {
-                gpu.entry
-                    .sample
-                    .throttle_reasons
-                    .map_or(Reading::bad(BadReason::NotSupported), |bits| int(i64::from(bits)))
+                self.told(gpu, &gpu.entry.sample.throttle_reasons).map(|bits| PointValue::Int(bits.into()))
             }),
             PointId::GpuRung => {
                 of(gpu, |gpu| gpu.decision.map_or(UNDECIDED, |wanted| int(wanted.rung.number())))
@@ -224,9 +225,13 @@ impl Sources<'_> {
         self.links.reading(role, signal, self.now).map(|value| PointValue::Bool(value >= 0.5))
     }
 
-    fn sampled<Q: Quantity>(&self, gpu: &Gpu<'_>, value: Option<Q>) -> Reading<PointValue> {
-        let age = self.now.since(gpu.entry.received_at) + Millis::new(u64::from(gpu.entry.sample.age_ms));
-        judged(value, age, &(f32::MIN..=f32::MAX)).map(|value| PointValue::Float(value.get()))
+    fn sampled<Q: Quantity>(&self, gpu: &Gpu<'_>, field: &Field<Q>) -> Reading<PointValue> {
+        let reading = judged(field, gpu.entry.age(self.now), &(f32::MIN..=f32::MAX));
+        reading.map(|value| PointValue::Float(value.get()))
+    }
+
+    fn told<T: Copy>(&self, gpu: &Gpu<'_>, field: &Field<T>) -> Reading<T> {
+        told(field, gpu.entry.age(self.now), SLOW_STALE)
     }
 
     /// A value made from several readings: an estimate as soon as one of them is missing.

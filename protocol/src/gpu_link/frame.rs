@@ -1,17 +1,16 @@
-//! Bytes of a frame. One function writes each body and one reads it, field by field in the same order.
+//! Bytes of a frame: a header, then a body whose kind the header names.
 
-use super::{Beat, DriverState, Frame, GpuHealth, GpuSample, Hello, Outcome, Throttle, Verdict};
-use crate::units::Quantity;
-use heapless::String;
+use super::wire::{Reader, Wire as _, Writer};
+use super::{Beat, CallStat, Detach, Frame, GpuEvent, GpuSample, HandedOver, Hello, Outcome, Throttle};
 
 /// Length of every frame.
-pub const FRAME_LEN: usize = 256;
+pub const FRAME_LEN: usize = 512;
 /// Length of the body behind the header.
 pub const BODY_LEN: usize = FRAME_LEN - HEADER_LEN;
 
 const HEADER_LEN: usize = 16;
 const MAGIC: [u8; 4] = *b"EISB";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why bytes are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +21,10 @@ pub enum FrameError {
     Version(u8),
     /// No frame of this kind.
     Kind(u8),
-    /// A field holds a value it cannot have.
-    Field(&'static str),
+    /// Something that cannot be a value of this kind.
+    Value(&'static str),
+    /// A GPU that no node can have.
+    Index(u8),
 }
 
 impl core::fmt::Display for FrameError {
@@ -35,7 +36,8 @@ impl core::fmt::Display for FrameError {
                 "frame version {found}, this side speaks {VERSION}: restart both units after an upgrade"
             ),
             Self::Kind(found) => write!(f, "unknown frame kind {found}"),
-            Self::Field(name) => write!(f, "impossible value in field {name}"),
+            Self::Value(kind) => write!(f, "impossible value where a {kind} belongs"),
+            Self::Index(found) => write!(f, "no node has a GPU {found}"),
         }
     }
 }
@@ -46,19 +48,9 @@ impl Frame {
     /// The frame as bytes, under a sequence number.
     #[must_use]
     pub fn encode(&self, sequence: u32) -> [u8; FRAME_LEN] {
-        let mut out = Writer { bytes: [0; FRAME_LEN], at: 0 };
-        out.put(&MAGIC);
-        out.put(&[VERSION, self.kind(), 0, 0]);
-        out.put(&sequence.to_le_bytes());
-        out.put(&[0; 4]);
-        match self {
-            Self::Hello(hello) => write_hello(&mut out, *hello),
-            Self::Sample(sample) => write_sample(&mut out, sample),
-            Self::Outcome(outcome) => write_outcome(&mut out, *outcome),
-            Self::Beat(beat) => write_beat(&mut out, *beat),
-            Self::Throttle(throttle) => write_throttle(&mut out, *throttle),
-        }
-        out.bytes
+        let mut bytes = [0; FRAME_LEN];
+        self.write(sequence, &mut Writer::new(&mut bytes));
+        bytes
     }
 
     /// The sequence number and the frame in `bytes`.
@@ -66,25 +58,53 @@ impl Frame {
     /// # Errors
     /// If the bytes are not exactly a frame of this version with possible values.
     pub fn decode(bytes: &[u8; FRAME_LEN]) -> Result<(u32, Self), FrameError> {
-        let mut input = Reader { bytes, at: 0 };
-        if input.take::<4>() != MAGIC {
-            return Err(FrameError::Magic);
+        let mut input = Reader::new(bytes);
+        for expected in MAGIC {
+            if u8::take(&mut input)? != expected {
+                return Err(FrameError::Magic);
+            }
         }
-        let [version, kind, ..] = input.take::<4>();
+        let version = u8::take(&mut input)?;
         if version != VERSION {
             return Err(FrameError::Version(version));
         }
-        let sequence = u32::from_le_bytes(input.take());
-        let _reserved: [u8; 4] = input.take();
+        let (kind, _reserved) = (u8::take(&mut input)?, u16::take(&mut input)?);
+        let (sequence, _reserved) = (u32::take(&mut input)?, u32::take(&mut input)?);
         let frame = match kind {
-            1 => Self::Hello(read_hello(&mut input)?),
-            2 => Self::Sample(read_sample(&mut input)?),
-            3 => Self::Outcome(read_outcome(&mut input)?),
-            4 => Self::Beat(read_beat(&mut input)?),
-            5 => Self::Throttle(read_throttle(&mut input)?),
+            1 => Self::Hello(Hello::take(&mut input)?),
+            2 => Self::Sample(GpuSample::take(&mut input)?),
+            3 => Self::Outcome(Outcome::take(&mut input)?),
+            4 => Self::Beat(Beat::take(&mut input)?),
+            5 => Self::Throttle(Throttle::take(&mut input)?),
+            6 => Self::Event(GpuEvent::take(&mut input)?),
+            7 => Self::CallStat(CallStat::take(&mut input)?),
+            8 => Self::Detach(Detach::take(&mut input)?),
+            9 => Self::Attach,
+            10 => Self::HandedOver(HandedOver::take(&mut input)?),
             other => return Err(FrameError::Kind(other)),
         };
         Ok((sequence, frame))
+    }
+
+    fn write(&self, sequence: u32, out: &mut Writer<'_>) {
+        MAGIC.iter().for_each(|byte| byte.put(out));
+        VERSION.put(out);
+        self.kind().put(out);
+        0_u16.put(out);
+        sequence.put(out);
+        0_u32.put(out);
+        match self {
+            Self::Hello(hello) => hello.put(out),
+            Self::Sample(sample) => sample.put(out),
+            Self::Outcome(outcome) => outcome.put(out),
+            Self::Beat(beat) => beat.put(out),
+            Self::Throttle(throttle) => throttle.put(out),
+            Self::Event(event) => event.put(out),
+            Self::CallStat(stat) => stat.put(out),
+            Self::Detach(detach) => detach.put(out),
+            Self::Attach => {}
+            Self::HandedOver(handed_over) => handed_over.put(out),
+        }
     }
 
     const fn kind(&self) -> u8 {
@@ -94,301 +114,112 @@ impl Frame {
             Self::Outcome(_) => 3,
             Self::Beat(_) => 4,
             Self::Throttle(_) => 5,
+            Self::Event(_) => 6,
+            Self::CallStat(_) => 7,
+            Self::Detach(_) => 8,
+            Self::Attach => 9,
+            Self::HandedOver(_) => 10,
         }
-    }
-}
-
-fn write_hello(out: &mut Writer, hello: Hello) {
-    let driver = match hello.driver {
-        DriverState::Ready => 0,
-        DriverState::Starting => 1,
-        DriverState::Absent => 2,
-    };
-    out.put(&[hello.gpu_count, driver, u8::from(hello.may_throttle)]);
-}
-
-fn read_hello(input: &mut Reader<'_>) -> Result<Hello, FrameError> {
-    let [gpu_count, driver, may_throttle] = input.take();
-    let driver = match driver {
-        0 => DriverState::Ready,
-        1 => DriverState::Starting,
-        2 => DriverState::Absent,
-        _ => return Err(FrameError::Field("driver")),
-    };
-    Ok(Hello { gpu_count, driver, may_throttle: flag(may_throttle, "may_throttle")? })
-}
-
-fn write_sample(out: &mut Writer, sample: &GpuSample) {
-    let health = match sample.health {
-        GpuHealth::Ok => 0,
-        GpuHealth::Unknown => 1,
-        GpuHealth::Hung => 2,
-        GpuHealth::Lost => 3,
-        GpuHealth::ResetRequired => 4,
-        GpuHealth::Failed => 5,
-    };
-    out.put(&[sample.index, health, u8::from(sample.guarded)]);
-    out.put(&sample.age_ms.to_le_bytes());
-    out.put(&sample.batch_us.to_le_bytes());
-    out.text(&sample.uuid);
-    out.text(&sample.name);
-    out.quantity(sample.temperature);
-    out.quantity(sample.memory_temperature);
-    out.quantity(sample.margin);
-    out.quantity(sample.slowdown_at);
-    out.quantity(sample.shutdown_at);
-    out.quantity(sample.power);
-    out.quantity(sample.limit_requested);
-    out.quantity(sample.limit_enforced);
-    out.quantity(sample.limit_default);
-    out.quantity(sample.limit_min);
-    out.quantity(sample.limit_max);
-    out.quantity(sample.sm_clock);
-    out.quantity(sample.sm_clock_max);
-    out.quantity(sample.sm_clock_min);
-    out.quantity(sample.utilization);
-    out.quantity(sample.held_cap);
-    out.quantity(sample.held_clock);
-    out.put(&[u8::from(sample.throttle_reasons.is_some())]);
-    out.put(&sample.throttle_reasons.unwrap_or(0).to_le_bytes());
-}
-
-fn read_sample(input: &mut Reader<'_>) -> Result<GpuSample, FrameError> {
-    let [index, health, guarded] = input.take();
-    let health = match health {
-        0 => GpuHealth::Ok,
-        1 => GpuHealth::Unknown,
-        2 => GpuHealth::Hung,
-        3 => GpuHealth::Lost,
-        4 => GpuHealth::ResetRequired,
-        5 => GpuHealth::Failed,
-        _ => return Err(FrameError::Field("health")),
-    };
-    Ok(GpuSample {
-        index,
-        health,
-        guarded: flag(guarded, "guarded")?,
-        age_ms: u32::from_le_bytes(input.take()),
-        batch_us: u32::from_le_bytes(input.take()),
-        uuid: input.text("uuid")?,
-        name: input.text("name")?,
-        temperature: input.quantity(),
-        memory_temperature: input.quantity(),
-        margin: input.quantity(),
-        slowdown_at: input.quantity(),
-        shutdown_at: input.quantity(),
-        power: input.quantity(),
-        limit_requested: input.quantity(),
-        limit_enforced: input.quantity(),
-        limit_default: input.quantity(),
-        limit_min: input.quantity(),
-        limit_max: input.quantity(),
-        sm_clock: input.quantity(),
-        sm_clock_max: input.quantity(),
-        sm_clock_min: input.quantity(),
-        utilization: input.quantity(),
-        held_cap: input.quantity(),
-        held_clock: input.quantity(),
-        throttle_reasons: {
-            let [present] = input.take();
-            let bits = u32::from_le_bytes(input.take());
-            flag(present, "throttle_reasons")?.then_some(bits)
-        },
-    })
-}
-
-fn write_outcome(out: &mut Writer, outcome: Outcome) {
-    let verdict = match outcome.verdict {
-        Verdict::Applied => 0,
-        Verdict::Superseded => 1,
-        Verdict::Unreachable => 2,
-        Verdict::NotPermitted => 3,
-        Verdict::Refused => 4,
-        Verdict::Withheld => 5,
-    };
-    out.put(&outcome.of.to_le_bytes());
-    out.put(&[outcome.gpu, verdict]);
-}
-
-fn read_outcome(input: &mut Reader<'_>) -> Result<Outcome, FrameError> {
-    let of = u32::from_le_bytes(input.take());
-    let [gpu, verdict] = input.take();
-    let verdict = match verdict {
-        0 => Verdict::Applied,
-        1 => Verdict::Superseded,
-        2 => Verdict::Unreachable,
-        3 => Verdict::NotPermitted,
-        4 => Verdict::Refused,
-        5 => Verdict::Withheld,
-        _ => return Err(FrameError::Field("verdict")),
-    };
-    Ok(Outcome { of, gpu, verdict })
-}
-
-fn write_beat(out: &mut Writer, beat: Beat) {
-    out.put(&beat.cycle.to_le_bytes());
-    out.put(&[u8::from(beat.cooling_proven), u8::from(beat.leaving)]);
-}
-
-fn read_beat(input: &mut Reader<'_>) -> Result<Beat, FrameError> {
-    let cycle = u64::from_le_bytes(input.take());
-    let [cooling_proven, leaving] = input.take();
-    Ok(Beat {
-        cycle,
-        cooling_proven: flag(cooling_proven, "cooling_proven")?,
-        leaving: flag(leaving, "leaving")?,
-    })
-}
-
-fn write_throttle(out: &mut Writer, throttle: Throttle) {
-    out.put(&[throttle.gpu]);
-    out.quantity(throttle.power_cap);
-    out.quantity(throttle.sm_clock_max);
-}
-
-fn read_throttle(input: &mut Reader<'_>) -> Result<Throttle, FrameError> {
-    let [gpu] = input.take();
-    Ok(Throttle { gpu, power_cap: input.quantity(), sm_clock_max: input.quantity() })
-}
-
-const fn flag(byte: u8, field: &'static str) -> Result<bool, FrameError> {
-    match byte {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(FrameError::Field(field)),
-    }
-}
-
-/// Fills a frame front to back. The frame is longer than the longest body, which a test proves.
-struct Writer {
-    bytes: [u8; FRAME_LEN],
-    at: usize,
-}
-
-impl Writer {
-    fn put(&mut self, part: &[u8]) {
-        let end = self.at + part.len();
-        if let Some(room) = self.bytes.get_mut(self.at..end) {
-            room.copy_from_slice(part);
-        }
-        self.at = end;
-    }
-
-    /// An absent quantity is a NaN on the wire: there is no number it could be mistaken for.
-    fn quantity<Q: Quantity>(&mut self, value: Option<Q>) {
-        self.put(&value.map_or(f32::NAN, Quantity::get).to_le_bytes());
-    }
-
-    fn text<const N: usize>(&mut self, text: &String<N>) {
-        let length = u8::try_from(text.len()).unwrap_or(0);
-        self.put(&[length]);
-        self.put(text.as_bytes());
-        self.at += N - text.len();
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8; FRAME_LEN],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let part =
-            self.bytes.get(self.at..self.at + N).and_then(|part| part.try_into().ok()).unwrap_or([0; N]);
-        self.at += N;
-        part
-    }
-
-    fn quantity<Q: Quantity>(&mut self) -> Option<Q> {
-        let raw = f32::from_le_bytes(self.take());
-        raw.is_finite().then(|| Q::from_f32(raw))
-    }
-
-    fn text<const N: usize>(&mut self, field: &'static str) -> Result<String<N>, FrameError> {
-        let [length] = self.take();
-        let room = self.bytes.get(self.at..self.at + N).unwrap_or(&[]);
-        self.at += N;
-        let bytes = room.get(..usize::from(length)).ok_or(FrameError::Field(field))?;
-        let text = core::str::from_utf8(bytes).map_err(|_| FrameError::Field(field))?;
-        String::try_from(text).map_err(|_| FrameError::Field(field))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{Celsius, Kelvin, Megahertz, Percent, Watts};
+    use crate::gpu_link::{DriverState, EventKind, HandOver, Verdict};
+    use crate::units::{Megahertz, Watts};
     use proptest::prelude::*;
 
-    fn full_sample() -> GpuSample {
-        GpuSample {
-            index: 15,
-            health: GpuHealth::Hung,
-            guarded: true,
-            age_ms: u32::MAX,
-            batch_us: 1,
-            uuid: String::try_from("GPU-0123456789abcdef-0123456789abcdef012").unwrap(),
-            name: String::try_from("NVIDIA H200 with the longest nam").unwrap(),
-            temperature: Some(Celsius::new(63.0)),
-            memory_temperature: Some(Celsius::new(70.0)),
-            margin: Some(Kelvin::new(-3.0)),
-            slowdown_at: Some(Celsius::new(89.0)),
-            shutdown_at: Some(Celsius::new(95.0)),
-            power: Some(Watts::new(701.5)),
-            limit_requested: Some(Watts::new(700.0)),
-            limit_enforced: Some(Watts::new(650.0)),
-            limit_default: Some(Watts::new(700.0)),
-            limit_min: Some(Watts::new(200.0)),
-            limit_max: Some(Watts::new(700.0)),
-            sm_clock: Some(Megahertz::new(1755.0)),
-            sm_clock_max: Some(Megahertz::new(1980.0)),
-            sm_clock_min: Some(Megahertz::new(345.0)),
-            utilization: Some(Percent::new(99.0)),
-            throttle_reasons: Some(0x24),
-            held_cap: None,
-            held_clock: Some(Megahertz::new(345.0)),
-        }
+    fn every_frame() -> [Frame; 11] {
+        [
+            Frame::Hello(Hello {
+                gpu_count: 8,
+                driver: DriverState::Starting,
+                may_throttle: false,
+                detached_left_ms: 1,
+                driver_version: "580.95.05".try_into().unwrap(),
+            }),
+            Frame::Sample(GpuSample::longest()),
+            Frame::Sample(GpuSample::default()),
+            Frame::Outcome(Outcome { of: 9, gpu: 3, verdict: Verdict::Withheld }),
+            Frame::Beat(Beat { cycle: u64::MAX, cooling_proven: true, leaving: false }),
+            Frame::Throttle(Throttle {
+                gpu: 7,
+                cycle: 4711,
+                power_cap: Some(Watts::new(200.0)),
+                sm_clock_max: Some(Megahertz::new(345.0)),
+                low_power_profile: true,
+                smoothing: false,
+            }),
+            Frame::Event(GpuEvent { gpu: 3, kind: EventKind::Xid, data: 79, untold: 12 }),
+            Frame::CallStat(CallStat {
+                gpu: 1,
+                name: "nvmlDeviceGetCurrentClocksThrottleReasons".try_into().unwrap(),
+                calls: 3,
+                failures: 1,
+                total_us: 900,
+                longest_us: 800,
+                buckets: [1; crate::gpu_link::BUCKETS],
+            }),
+            Frame::Detach(Detach { for_ms: 600_000 }),
+            Frame::Attach,
+            Frame::HandedOver(HandedOver { of: 5, result: HandOver::GpuHot, gpu: 2, took_ms: 12 }),
+        ]
     }
 
     #[test]
     fn the_longest_body_fits_its_frame() {
-        let mut out = Writer { bytes: [0; FRAME_LEN], at: HEADER_LEN };
-        write_sample(&mut out, &full_sample());
-        assert!(out.at <= FRAME_LEN, "sample needs {} bytes", out.at);
+        for frame in every_frame() {
+            let mut bytes = [0; FRAME_LEN];
+            let mut out = Writer::new(&mut bytes);
+            frame.write(1, &mut out);
+            assert!(out.written() <= FRAME_LEN, "needs {} bytes: {frame:?}", out.written());
+        }
     }
 
     #[test]
     fn every_frame_survives_the_wire() {
-        let frames = [
-            Frame::Hello(Hello { gpu_count: 8, driver: DriverState::Starting, may_throttle: false }),
-            Frame::Sample(full_sample()),
-            Frame::Sample(GpuSample::default()),
-            Frame::Outcome(Outcome { of: 9, gpu: 3, verdict: Verdict::Withheld }),
-            Frame::Beat(Beat { cycle: u64::MAX, cooling_proven: true, leaving: false }),
-            Frame::Throttle(Throttle { gpu: 7, power_cap: Some(Watts::new(200.0)), sm_clock_max: None }),
-        ];
-        for (sequence, frame) in (0..).zip(&frames) {
-            assert_eq!(Frame::decode(&frame.encode(sequence)), Ok((sequence, frame.clone())));
+        for (sequence, frame) in (0..).zip(every_frame()) {
+            assert_eq!(Frame::decode(&frame.encode(sequence)), Ok((sequence, frame)));
         }
     }
 
     #[test]
     fn a_frame_of_another_version_says_so() {
-        let mut bytes = Frame::Beat(Beat { cycle: 1, cooling_proven: true, leaving: false }).encode(1);
+        let mut bytes = Frame::Attach.encode(1);
         bytes[4] = 9;
         assert_eq!(Frame::decode(&bytes), Err(FrameError::Version(9)));
     }
 
+    #[test]
+    fn a_request_for_a_gpu_that_no_node_has_is_refused_by_name() {
+        let throttle = Throttle { gpu: 16, ..Throttle::nothing(0) };
+        let refused = Frame::decode(&Frame::Throttle(throttle).encode(1));
+        assert_eq!(refused, Err(FrameError::Index(16)));
+    }
+
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic_and_never_yield_a_nan(body in prop::collection::vec(any::<u8>(), FRAME_LEN), kind in 0..8_u8, real in any::<bool>()) {
+        fn arbitrary_bytes_never_panic_and_what_is_a_frame_is_the_same_frame_again(
+            body in prop::collection::vec(any::<u8>(), FRAME_LEN), kind in 0..12_u8, real in any::<bool>(),
+        ) {
             let mut bytes: [u8; FRAME_LEN] = body.try_into().unwrap();
             if real {
                 bytes[..6].copy_from_slice(&[b'E', b'I', b'S', b'B', VERSION, kind]);
             }
-            if let Ok((_, Frame::Throttle(throttle))) = Frame::decode(&bytes) {
-                prop_assert!(throttle.power_cap.is_none_or(|cap| cap.get().is_finite()));
+            if let Ok((sequence, frame)) = Frame::decode(&bytes) {
+                prop_assert_eq!(Frame::decode(&frame.encode(sequence)), Ok((sequence, frame)));
+            }
+        }
+
+        #[test]
+        fn i01_one_spoiled_byte_never_makes_a_number_that_is_none(at in 0..FRAME_LEN, byte in any::<u8>()) {
+            let mut bytes = Frame::Sample(GpuSample::longest()).encode(1);
+            bytes[at] = byte;
+            if let Ok((_, Frame::Sample(sample))) = Frame::decode(&bytes) {
+                let margin = sample.margin.last_known();
+                prop_assert!(margin.is_none_or(|margin| margin.value.get().is_finite()));
+                prop_assert!(sample.limit_default.is_none_or(|limit| limit.get().is_finite()));
             }
         }
     }

@@ -91,6 +91,8 @@ impl Shared {
             sent.sequence = None;
             sent.request.verdict = None;
         }
+        // A person waits for this one, and asks again.
+        cells.hand_over = None;
         drop(cells);
         self.outgoing.notify_one();
     }
@@ -121,11 +123,16 @@ impl Shared {
         match frame {
             Frame::Hello(hello) => cells.hear_hello(hello, received_at),
             Frame::Sample(sample) if usize::from(sample.index) < MAX_GPUS => {
-                cells.gpus.insert(sample.index, GpuEntry { sample, received_at });
+                cells.gpus.insert(sample.index, GpuEntry { sample: Arc::new(sample), received_at });
             }
-            Frame::Sample(_) => return Err(Ended::Malformed(FrameError::Field("index"))),
+            Frame::Sample(sample) => return Err(Ended::Malformed(FrameError::Index(sample.index))),
             Frame::Outcome(outcome) => cells.hear_outcome(outcome),
-            Frame::Beat(_) | Frame::Throttle(_) => return Err(Ended::WrongDirection),
+            Frame::Event(event) => cells.hear_event(event, received_at),
+            Frame::CallStat(stat) => cells.hear_stat(stat),
+            Frame::HandedOver(handed_over) => cells.hear_handed_over(handed_over),
+            Frame::Beat(_) | Frame::Throttle(_) | Frame::Detach(_) | Frame::Attach => {
+                return Err(Ended::WrongDirection);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The link against the real server, and against a puppet for what the real one never does.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use eisbach_protocol::gpu_link::{
@@ -49,7 +50,7 @@ impl Agent {
 }
 
 fn cap(gpu: u8, watts: f32) -> Throttle {
-    Throttle { gpu, power_cap: Some(Watts::new(watts)), sm_clock_max: None }
+    Throttle { power_cap: Some(Watts::new(watts)), ..Throttle::nothing(gpu) }
 }
 
 fn beat(leaving: bool) -> Beat {
@@ -75,7 +76,13 @@ impl Puppet {
 
     async fn accept(&self) -> UnixStream {
         let (mut stream, _) = self.listener.accept().await.unwrap();
-        let hello = Hello { gpu_count: 1, driver: DriverState::Ready, may_throttle: true };
+        let hello = Hello {
+            gpu_count: 1,
+            driver: DriverState::Ready,
+            may_throttle: true,
+            detached_left_ms: 0,
+            driver_version: heapless::String::new(),
+        };
         stream.write_all(&Frame::Hello(hello).encode(1)).await.unwrap();
         stream
     }
@@ -206,7 +213,7 @@ async fn i01_a_limit_that_is_no_number_becomes_the_lowest_and_never_none() {
 #[test]
 fn i11_readings_never_taken_are_for_ever_old() {
     let entry = |age_ms| GpuEntry {
-        sample: GpuSample { age_ms, ..GpuSample::default() },
+        sample: Arc::new(GpuSample { age_ms, ..GpuSample::default() }),
         received_at: Millis::new(1000),
     };
     assert_eq!(entry(u32::MAX).age(Millis::new(1000)), Millis::FOREVER);

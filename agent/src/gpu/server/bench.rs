@@ -14,6 +14,7 @@ use crate::clock::Clock;
 pub(in crate::gpu) struct Bench {
     pub(super) gpus: Vec<FakeGpu>,
     pub(super) settings: ServerSettings,
+    pub(super) node: FakeNode,
     server: Option<(StopFlag, JoinHandle<Result<(), ServerError>>)>,
     _folder: TempDir,
 }
@@ -27,16 +28,21 @@ impl Bench {
     /// The same with other settings.
     pub(super) fn start_with(gpus: u8, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = ServerSettings {
-            sample_period_ms: 20,
-            call_deadline_ms: 200,
-            silence_ms: 60_000,
-            guard_margin: Kelvin::new(10.0),
-            ..ServerSettings::new(folder.path().join("gpu.sock"), folder.path())
-        };
+        let mut settings = usual_settings(&folder);
         change(&mut settings);
-        let gpus = (0..gpus).map(|index| FakeGpu::new(index, folder.path())).collect();
-        let mut bench = Self { gpus, settings, server: None, _folder: folder };
+        Self::over((0..gpus).map(|index| FakeGpu::new(index, folder.path())).collect(), settings, folder)
+    }
+
+    /// The same over one GPU that has switches.
+    pub(super) fn start_with_switches() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gpus = vec![FakeGpu::new(0, folder.path()).with_switches()];
+        Self::over(gpus, usual_settings(&folder), folder)
+    }
+
+    fn over(gpus: Vec<FakeGpu>, settings: ServerSettings, folder: TempDir) -> Self {
+        let node = FakeNode::new(gpus.clone());
+        let mut bench = Self { gpus, settings, node, server: None, _folder: folder };
         bench.restart();
         bench
     }
@@ -44,8 +50,7 @@ impl Bench {
     /// A new server, as after a stop.
     pub(in crate::gpu) fn restart(&mut self) {
         let _stopped = self.stop();
-        let (stop, settings, node) =
-            (StopFlag::default(), self.settings.clone(), FakeNode(self.gpus.clone()));
+        let (stop, settings, node) = (StopFlag::default(), self.settings.clone(), self.node.clone());
         let flag = stop.clone();
         let (ready, when_ready) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -75,6 +80,16 @@ impl Bench {
     /// Makes calls of a GPU hang, or come back.
     pub(in crate::gpu) fn hang(&self, gpu: usize, hangs: bool) {
         self.gpus[gpu].with(|state| state.hangs = hangs);
+    }
+}
+
+fn usual_settings(folder: &TempDir) -> ServerSettings {
+    ServerSettings {
+        sample_period_ms: 20,
+        call_deadline_ms: 200,
+        silence_ms: 60_000,
+        guard_margin: Kelvin::new(10.0),
+        ..ServerSettings::new(folder.path().join("gpu.sock"), folder.path())
     }
 }
 

@@ -1,33 +1,55 @@
 //! What the server needs from a GPU driver, and nothing more. NVML implements it; so does the fake in the tests.
 //!
 //! ```text
-//!   Load ──► Driver ──open(index)──► Gpu ──► read, limits, clocks
+//!   Load ──► Driver ─┬─ open(index) ──► Gpu ──► read, limits, clocks, switches
+//!                    └─ events ──────► Events ──► wait
 //!                                     │
 //!                                     └── every call: CallWatch::enter(name) … left   (the supervisor looks on)
 //! ```
 //!
 //! A call may never come back. Whoever implements these traits therefore enters the [`CallWatch`] before each
-//! call, so that a stuck one can be named.
+//! call, so that a stuck one can be named. When the last [`Driver`], [`Gpu`] and [`Events`] are dropped, the driver is
+//! let go of: no file of it stays open.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
-use eisbach_protocol::gpu_link::{GpuHealth, GpuSample, Verdict};
+use eisbach_protocol::gpu_link::{EventKind, GpuHealth, GpuSample, Verdict};
 use eisbach_protocol::units::{Megahertz, Millis, Watts};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
-use crate::gpu::lock;
+use super::watch::CallWatch;
 
 /// Finds the driver. May block for ever.
-pub(super) trait Load: Send + 'static {
+pub(super) trait Load: Send + Sync + 'static {
     /// Loads and initialises the driver's library, and asks how many GPUs it lists.
     fn load(&self, watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError>;
 }
 
 /// The driver as a whole.
 pub(super) trait Driver: Send + Sync {
+    /// Its version; empty if it does not say.
+    fn version(&self) -> heapless::String<32>;
     /// A fresh handle of one GPU.
     fn open(&self, index: u8, watch: Arc<CallWatch>) -> Result<Box<dyn Gpu>, DriverError>;
+    /// Listens to what the first `gpus` GPUs have to tell.
+    fn events(&self, gpus: u8) -> Result<Box<dyn Events>, DriverError>;
+}
+
+/// What the driver tells of its own accord.
+pub(super) trait Events: Send {
+    /// The next, or nothing within `limit`.
+    fn wait(&mut self, limit: Duration) -> Result<Option<Happening>, DriverError>;
+}
+
+/// Something happened to a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Happening {
+    /// Index of the GPU, if the driver says which.
+    pub(super) gpu: Option<u8>,
+    pub(super) kind: EventKind,
+    /// The XID, or what the driver tells with this kind of event.
+    pub(super) data: u64,
 }
 
 /// One GPU. Lives and dies on the thread of its worker.
@@ -44,6 +66,32 @@ pub(super) trait Gpu {
     fn lock_clock(&mut self, highest: ClockMhz) -> Result<(), DriverError>;
     /// Takes any clock lock away.
     fn unlock_clock(&mut self) -> Result<(), DriverError>;
+    /// Whether a switch is on, whoever turned it.
+    fn switch_is_on(&mut self, switch: Switch) -> Result<bool, DriverError>;
+    /// Turns a switch.
+    fn set_switch(&mut self, switch: Switch, on: bool) -> Result<(), DriverError>;
+}
+
+/// What some devices can be told besides limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switch {
+    /// The workload profile that favours little power over speed.
+    LowPowerProfile,
+    /// Smoothing of power steps.
+    Smoothing,
+}
+
+impl Switch {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::LowPowerProfile, Self::Smoothing];
+
+    /// One stable word for logs.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::LowPowerProfile => "low_power_profile",
+            Self::Smoothing => "power_smoothing",
+        }
+    }
 }
 
 /// What does not change while a handle lives.
@@ -55,6 +103,8 @@ pub(super) struct Card {
     pub(super) limits: Option<(Milliwatts, Milliwatts)>,
     /// Lowest SM clock that can be locked, if the device says.
     pub(super) lowest_clock: Option<ClockMhz>,
+    /// The switches that it has.
+    pub(super) switches: Vec<Switch>,
 }
 
 /// Power as the driver counts it. Limits are compared for equality, which an `f32` would not survive.
@@ -168,57 +218,10 @@ impl Fault {
     }
 }
 
-/// Which driver call a thread is inside, and since when.
-#[derive(Debug)]
-pub(super) struct CallWatch {
-    clock: Clock,
-    current: Mutex<Option<(&'static str, Millis)>>,
-}
-
-impl CallWatch {
-    pub(super) const fn new(clock: Clock) -> Self {
-        Self { clock, current: Mutex::new(None) }
-    }
-
-    /// Notes that `call` begins; it ends when the returned value is dropped.
-    pub(super) fn enter(&self, call: &'static str) -> Inside<'_> {
-        *lock(&self.current) = Some((call, self.clock.now()));
-        Inside { watch: self }
-    }
-
-    /// The call that has not come back within `deadline`, if there is one.
-    pub(super) fn stuck(&self, now: Millis, deadline: Millis) -> Option<&'static str> {
-        lock(&self.current).filter(|(_, since)| now.since(*since) > deadline).map(|(call, _)| call)
-    }
-}
-
-/// A thread is inside a driver call.
-#[derive(Debug)]
-pub(super) struct Inside<'a> {
-    watch: &'a CallWatch,
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        *lock(&self.watch.current) = None;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn a_call_is_stuck_from_its_deadline_until_it_comes_back() {
-        let watch = CallWatch::new(Clock::start());
-        let later = |ms| watch.clock.now() + Millis::new(ms);
-        let inside = watch.enter("nvmlDeviceGetPowerUsage");
-        assert_eq!(watch.stuck(later(0), Millis::new(60_000)), None);
-        assert_eq!(watch.stuck(later(60_001), Millis::new(60_000)), Some("nvmlDeviceGetPowerUsage"));
-        drop(inside);
-        assert_eq!(watch.stuck(later(60_001), Millis::new(60_000)), None);
-    }
 
     #[test]
     fn a_power_that_is_no_number_is_no_power() {

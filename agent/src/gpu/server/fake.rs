@@ -1,13 +1,19 @@
 //! A driver for tests: its GPUs do as they are told, record every write, and hang on demand.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
-use eisbach_protocol::gpu_link::GpuSample;
+use eisbach_protocol::gpu_link::{Field, GpuSample};
 use eisbach_protocol::units::{Celsius, Kelvin, Millis, Watts};
 
-use super::driver::{CallWatch, Card, ClockMhz, Driver, DriverError, Fault, Gpu, Load, Milliwatts};
-use super::journal::{Claim, Journal, boot_id};
+use super::driver::{
+    Card, ClockMhz, Driver, DriverError, Events, Fault, Gpu, Happening, Load, Milliwatts, Switch,
+};
+use super::journal::{Claim, Journal};
+use super::watch::CallWatch;
 use crate::gpu::lock;
 
 /// What a test sees and steers of one GPU.
@@ -17,6 +23,8 @@ pub(super) struct State {
     pub(super) margin: Option<f32>,
     pub(super) requested_mw: u32,
     pub(super) clock: Option<u16>,
+    pub(super) low_power_profile: bool,
+    pub(super) smoothing: bool,
     /// Every call answers so.
     pub(super) fault: Option<Fault>,
     /// Setting power answers so.
@@ -42,6 +50,7 @@ pub(super) enum What {
     Power(u32),
     Clock(u16),
     Unlock,
+    Switch(Switch, bool),
 }
 
 /// One GPU that outlives the server.
@@ -60,6 +69,8 @@ impl FakeGpu {
             margin: Some(37.0),
             requested_mw: 700_000,
             clock: None,
+            low_power_profile: false,
+            smoothing: false,
             fault: None,
             refuses_power: None,
             refuses_clock: None,
@@ -71,8 +82,15 @@ impl FakeGpu {
             uuid: format!("GPU-{index}").as_str().try_into().unwrap(),
             limits: Some((Milliwatts(200_000), Milliwatts(700_000))),
             lowest_clock: Some(ClockMhz(345)),
+            switches: Vec::new(),
         };
         Self { card, shared: Arc::new((Mutex::new(state), Condvar::new())), state_dir: state_dir.to_owned() }
+    }
+
+    /// The same with every switch there is.
+    pub(super) fn with_switches(mut self) -> Self {
+        self.card.switches = Switch::ALL.to_vec();
+        self
     }
 
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -116,7 +134,7 @@ impl Handle {
 
     fn write(&self, what: What, refuses: impl FnOnce(&State) -> Option<Fault>) -> Result<(), DriverError> {
         self.call("set", |state| {
-            let journal = Journal::new(&self.gpu.state_dir, &boot_id()).read();
+            let journal = Journal::new(&self.gpu.state_dir).read();
             let recorded = journal.get(self.gpu.card.uuid.as_str()).copied().unwrap_or_default();
             state.writes.push(Write { what, recorded });
             if let Some(fault) = refuses(state) {
@@ -126,6 +144,8 @@ impl Handle {
                 What::Power(limit) => state.requested_mw = limit,
                 What::Clock(highest) => state.clock = Some(highest),
                 What::Unlock => state.clock = None,
+                What::Switch(Switch::LowPowerProfile, on) => state.low_power_profile = on,
+                What::Switch(Switch::Smoothing, on) => state.smoothing = on,
             }
             Ok(())
         })
@@ -142,10 +162,10 @@ impl Gpu for Handle {
         self.call("read", |state| {
             Ok(GpuSample {
                 uuid,
-                temperature: state.temperature.map(Celsius::new),
-                margin: state.margin.map(Kelvin::new),
-                power: Some(Watts::new(300.0)),
-                limit_requested: Some(Milliwatts(state.requested_mw).watts()),
+                temperature: told(state.temperature.map(Celsius::new)),
+                margin: told(state.margin.map(Kelvin::new)),
+                power: Field::fresh(Watts::new(300.0)),
+                limit_requested: Field::fresh(Milliwatts(state.requested_mw).watts()),
                 ..GpuSample::default()
             })
         })
@@ -166,26 +186,87 @@ impl Gpu for Handle {
     fn unlock_clock(&mut self) -> Result<(), DriverError> {
         self.write(What::Unlock, |state| state.refuses_clock.clone())
     }
+
+    fn switch_is_on(&mut self, switch: Switch) -> Result<bool, DriverError> {
+        self.call("switch_is_on", |state| {
+            Ok(match switch {
+                Switch::LowPowerProfile => state.low_power_profile,
+                Switch::Smoothing => state.smoothing,
+            })
+        })
+    }
+
+    fn set_switch(&mut self, switch: Switch, on: bool) -> Result<(), DriverError> {
+        self.write(What::Switch(switch, on), |_| None)
+    }
+}
+
+fn told<T: Copy>(value: Option<T>) -> Field<T> {
+    value.map_or(Field::Failed { last: None }, Field::fresh)
 }
 
 /// A node of such GPUs; without any, there is no driver.
 #[derive(Clone, Debug)]
-pub(super) struct FakeNode(pub(super) Vec<FakeGpu>);
+pub(super) struct FakeNode {
+    pub(super) gpus: Vec<FakeGpu>,
+    /// What the driver is about to tell.
+    pub(super) happenings: Arc<Mutex<VecDeque<Happening>>>,
+    /// Drivers that are loaded and not yet let go of.
+    pub(super) loaded: Arc<AtomicUsize>,
+}
 
-impl Load for FakeNode {
-    fn load(&self, _watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError> {
-        if self.0.is_empty() {
-            let fault = Fault::Absent("not in this test".to_owned());
-            return Err(DriverError { call: "load", fault });
-        }
-        Ok((Arc::new(self.clone()), u32::try_from(self.0.len()).unwrap()))
+impl FakeNode {
+    pub(super) fn new(gpus: Vec<FakeGpu>) -> Self {
+        Self { gpus, happenings: Arc::default(), loaded: Arc::default() }
     }
 }
 
-impl Driver for FakeNode {
+/// The driver while it is loaded.
+struct Loaded {
+    node: FakeNode,
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        self.node.loaded.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Load for FakeNode {
+    fn load(&self, _watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError> {
+        if self.gpus.is_empty() {
+            let fault = Fault::Absent("not in this test".to_owned());
+            return Err(DriverError { call: "load", fault });
+        }
+        self.loaded.fetch_add(1, Ordering::SeqCst);
+        Ok((Arc::new(Loaded { node: self.clone() }), u32::try_from(self.gpus.len()).unwrap()))
+    }
+}
+
+impl Driver for Loaded {
+    fn version(&self) -> heapless::String<32> {
+        "1.2.3".try_into().unwrap()
+    }
+
     fn open(&self, index: u8, watch: Arc<CallWatch>) -> Result<Box<dyn Gpu>, DriverError> {
-        let handle = Handle { gpu: self.0[usize::from(index)].clone(), watch };
+        let handle = Handle { gpu: self.node.gpus[usize::from(index)].clone(), watch };
         handle.call("open", |_| Ok(()))?;
         Ok(Box::new(handle))
+    }
+
+    fn events(&self, _gpus: u8) -> Result<Box<dyn Events>, DriverError> {
+        Ok(Box::new(FakeEvents(Arc::clone(&self.node.happenings))))
+    }
+}
+
+struct FakeEvents(Arc<Mutex<VecDeque<Happening>>>);
+
+impl Events for FakeEvents {
+    fn wait(&mut self, _limit: Duration) -> Result<Option<Happening>, DriverError> {
+        let next = lock(&self.0).pop_front();
+        if next.is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(next)
     }
 }

@@ -10,7 +10,8 @@
 //! time for it and then lowers its GPU all the same: an unrecorded cap costs performance after a crash, a cap not
 //! written costs the GPU.
 //!
-//! Limits do not survive a reboot, so a journal of another boot is void.
+//! Limits do not survive a reboot, but the reason for them may: what the journal says is asked for again by the next
+//! process, after a crash and after a power cut alike, and given back when cooling is proven.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -24,7 +25,7 @@ use std::time::Duration;
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use serde::{Deserialize, Serialize};
 
-use super::driver::{ClockMhz, Milliwatts};
+use super::driver::{ClockMhz, Milliwatts, Switch};
 use crate::gpu::lock;
 
 /// File in the state folder.
@@ -44,6 +45,30 @@ pub(super) struct Claim {
     /// Our clock lock. What was locked before cannot be known: the driver has no getter.
     #[serde(rename = "clock_mhz")]
     pub(super) clock: Option<ClockMhz>,
+    /// We turned the low-power profile on; it was off before.
+    #[serde(default)]
+    pub(super) low_power_profile: bool,
+    /// We turned power smoothing on; it was off before.
+    #[serde(default)]
+    pub(super) smoothing: bool,
+}
+
+impl Claim {
+    /// Whether we turned a switch on.
+    pub(super) const fn has(&self, switch: Switch) -> bool {
+        match switch {
+            Switch::LowPowerProfile => self.low_power_profile,
+            Switch::Smoothing => self.smoothing,
+        }
+    }
+
+    /// Notes that we turned a switch on, or that we did not.
+    pub(super) const fn set(&mut self, switch: Switch, ours: bool) {
+        match switch {
+            Switch::LowPowerProfile => self.low_power_profile = ours,
+            Switch::Smoothing => self.smoothing = ours,
+        }
+    }
 }
 
 /// Our power cap on one GPU.
@@ -73,7 +98,6 @@ pub(super) type Claims = BTreeMap<String, Claim>;
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: u32,
-    boot: String,
     gpus: Claims,
 }
 
@@ -94,16 +118,15 @@ pub(super) enum JournalError {
 #[derive(Debug)]
 pub(super) struct Journal {
     folder: PathBuf,
-    boot: String,
 }
 
 impl Journal {
-    /// In `folder`, for the limits of one boot.
-    pub(super) fn new(folder: &Path, boot: &str) -> Self {
-        Self { folder: folder.to_owned(), boot: boot.to_owned() }
+    /// In `folder`.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
     }
 
-    /// What an earlier run of this boot left behind. A file that cannot be understood is set aside: whatever
+    /// What an earlier run left behind. A file that cannot be understood is set aside: whatever
     /// limits are found on the devices then count as somebody else's.
     pub(super) fn read(&self) -> Claims {
         self.load().unwrap_or_else(|error| {
@@ -119,7 +142,7 @@ impl Journal {
     }
 
     fn replace(&self, path: &Path, claims: &Claims) -> io::Result<()> {
-        let document = Document { version: VERSION, boot: self.boot.clone(), gpus: claims.clone() };
+        let document = Document { version: VERSION, gpus: claims.clone() };
         let fresh = path.with_extension("json.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(serde_json::to_string_pretty(&document)?.as_bytes())?;
@@ -143,10 +166,6 @@ impl Journal {
         if document.version != VERSION {
             return Err(JournalError::Version { path, found: document.version });
         }
-        if document.boot != self.boot {
-            tracing::info!("journal of GPU limits is of another boot: its limits went with it");
-            return Ok(Claims::new());
-        }
         Ok(document.gpus)
     }
 
@@ -156,13 +175,6 @@ impl Journal {
         let kept = fs::rename(&path, &aside).is_ok();
         tracing::warn!(%error, kept, aside = %aside.display(), "journal set aside: limits found now count as the originals");
     }
-}
-
-/// Identity of this boot. An unreadable one is the same each time, so that the journal stays valid: holding a
-/// cap too long is the safe mistake.
-pub(super) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map_or_else(|_| "unknown".to_owned(), |id| id.trim().to_owned())
 }
 
 /// Everything we hold, and the way to the thread that makes it last.
@@ -246,12 +258,14 @@ mod tests {
             was: Milliwatts(700_000),
         }),
         clock: Some(ClockMhz(345)),
+        low_power_profile: true,
+        smoothing: false,
     };
 
     #[test]
     fn i08_a_record_lasts_before_record_returns() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = || Journal::new(folder.path(), "boot");
+        let journal = || Journal::new(folder.path());
         let scribe = Scribe::start(journal()).unwrap();
         scribe.record("GPU-a", CLAIM).unwrap();
         assert_eq!(journal().read().get("GPU-a"), Some(&CLAIM));
@@ -260,18 +274,20 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_another_boot_is_void() {
+    fn a_journal_of_an_older_version_of_this_program_is_understood() {
         let folder = tempfile::tempdir().unwrap();
-        Scribe::start(Journal::new(folder.path(), "old")).unwrap().record("GPU-a", CLAIM).unwrap();
-        assert!(Journal::new(folder.path(), "new").read().is_empty());
+        let older = r#"{"version": 1, "boot": "any", "gpus": {"GPU-a": {"power": null, "clock_mhz": 900}}}"#;
+        fs::write(folder.path().join(FILE), older).unwrap();
+        let claim = Claim { clock: Some(ClockMhz(900)), ..Claim::default() };
+        assert_eq!(Journal::new(folder.path()).read().get("GPU-a"), Some(&claim));
     }
 
     #[test]
     fn a_damaged_journal_is_set_aside_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        for damaged in ["{", "{\"version\": 9, \"boot\": \"boot\", \"gpus\": {}}", "\u{0}"] {
+        for damaged in ["{", "{\"version\": 9, \"gpus\": {}}", "\u{0}"] {
             fs::write(folder.path().join(FILE), damaged).unwrap();
-            assert!(Journal::new(folder.path(), "boot").read().is_empty());
+            assert!(Journal::new(folder.path()).read().is_empty());
             assert_eq!(
                 fs::read_to_string(folder.path().join("gpu-limits.json.unreadable")).unwrap(),
                 damaged
@@ -283,20 +299,20 @@ mod tests {
     #[test]
     fn a_half_written_journal_never_replaces_the_last_one() {
         let folder = tempfile::tempdir().unwrap();
-        Scribe::start(Journal::new(folder.path(), "boot")).unwrap().record("GPU-a", CLAIM).unwrap();
+        Scribe::start(Journal::new(folder.path())).unwrap().record("GPU-a", CLAIM).unwrap();
         fs::write(folder.path().join("gpu-limits.json.new"), "{ \"vers").unwrap();
-        assert_eq!(Journal::new(folder.path(), "boot").read().get("GPU-a"), Some(&CLAIM));
+        assert_eq!(Journal::new(folder.path()).read().get("GPU-a"), Some(&CLAIM));
     }
 
     #[test]
     fn i12_a_journal_that_cannot_be_written_holds_nobody_up_for_long() {
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("gone");
-        let scribe = Scribe::start(Journal::new(&gone, "boot")).unwrap();
+        let scribe = Scribe::start(Journal::new(&gone)).unwrap();
         assert_eq!(scribe.record("GPU-a", CLAIM), Err(NotRecorded));
         fs::create_dir(&gone).unwrap();
         assert_eq!(scribe.record("GPU-b", CLAIM), Ok(()));
-        assert_eq!(Journal::new(&gone, "boot").read().len(), 2, "what failed before is made good");
+        assert_eq!(Journal::new(&gone).read().len(), 2, "what failed before is made good");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! ```text
 //!                     ┌──────────────── supervisor (one loop, never waits) ─────────────┐
 //!   agent ◄─ socket ─►│                                                                 │
-//!                     └──▲───────────────▲──────────────────▲────────────────────────▲──┘
-//!                        │ slot          │ slot             │ loaded, absent         │ pulse of the agent
-//!                     worker 0 …      worker n            loader                     │
+//!                     └──▲───────────────▲──────────────▲─────────────▲──────────────▲──┘
+//!                        │ slot          │ slot         │ events      │ found, free  │ pulse of the agent
+//!                     worker 0 …      worker n        ears         tenure            │
 //!                       read, guard, limits ◄────────────────────────────────────────┘
 //!                        │
 //!                     driver (NVML)       journal (its own thread)
@@ -15,18 +15,22 @@
 //! nothing but itself. The process ends by returning from `main`; stuck threads are not joined.
 
 mod driver;
+mod ears;
+mod errors;
 mod guard;
+mod handover;
 mod journal;
+mod limits;
 mod nvml;
-mod nvml_answer;
-mod nvml_raw;
 mod plan;
+mod plausible;
 mod pulse;
 mod seat;
 mod slot;
 mod socket;
 mod supervisor;
-mod throttle;
+mod tenure;
+mod watch;
 mod worker;
 
 #[cfg(test)]
@@ -46,12 +50,14 @@ use std::time::Duration;
 use eisbach_protocol::units::{Kelvin, Millis};
 
 use self::driver::Load;
+use self::errors::ErrorBoard;
 use self::guard::Rules;
-use self::journal::{Journal, Scribe, boot_id};
+use self::journal::{Journal, Scribe};
 use self::nvml::NvmlLoader;
 use self::pulse::Pulse;
 use self::socket::Listener;
 use self::supervisor::Supervisor;
+use self::tenure::Tenure;
 use self::worker::Common;
 use crate::clock::Clock;
 use crate::gpu::lock;
@@ -72,7 +78,7 @@ pub struct ServerSettings {
     pub sample_period_ms: u64,
     /// A driver call that takes longer is stuck. Sound ones take 50 µs to some 20 ms.
     pub call_deadline_ms: u64,
-    /// Folder of the journal of limits. A reboot resets limits, so it need not outlive one.
+    /// Folder of the journal of limits. It outlives a reboot: what was held is asked for again until cooling is proven.
     pub state_dir: PathBuf,
     /// The only user that may connect; without one, whoever the socket's mode lets in.
     pub allowed_uid: Option<u32>,
@@ -121,6 +127,9 @@ pub enum ServerError {
     /// The driver was replaced while this process had its old library loaded.
     #[error("the NVIDIA driver was replaced under this process: start it anew to load the new library")]
     DriverReplaced,
+    /// The driver went away while a GPU hung in it.
+    #[error("the NVIDIA driver went away while a GPU hangs in it: only a new process can look for it again")]
+    DriverGone,
 }
 
 /// Ends [`run`] from another thread.
@@ -180,7 +189,7 @@ fn serve(
 ) -> Result<(), ServerError> {
     let listener = Listener::bind(&settings.socket, settings.allowed_uid)
         .map_err(|source| ServerError::Listen { path: settings.socket, source })?;
-    let scribe = Scribe::start(Journal::new(&settings.state_dir, &boot_id()))
+    let scribe = Scribe::start(Journal::new(&settings.state_dir))
         .map_err(|source| ServerError::Thread { name: "journal", source })?;
     let (events, queue) = sync_channel(EVENTS);
     let silence = Millis::new(settings.silence_ms);
@@ -191,12 +200,13 @@ fn serve(
         pulse: Pulse::new(clock.now(), silence),
         scribe,
         permitted: AtomicBool::new(true),
+        errors: ErrorBoard::default(),
         events,
     });
-    let supervisor = Supervisor::new(common, Millis::new(settings.call_deadline_ms), queue, listener);
-    supervisor
-        .start_loading(loader, stop)
+    let tenure = Tenure::start(Arc::clone(&common), Arc::new(loader), &settings.state_dir)
         .map_err(|source| ServerError::Thread { name: "driver", source })?;
+    let call_deadline = Millis::new(settings.call_deadline_ms);
+    let supervisor = Supervisor::new(common, call_deadline, queue, listener, tenure);
     ready();
     supervisor.run(stop, alive)
 }

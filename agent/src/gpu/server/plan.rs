@@ -12,11 +12,11 @@
 //! ```
 //!
 //! A limit found on the device that we did not put there is somebody else's: we never go above it, and it is what
-//! we return to.
+//! we return to. A switch that was on already is not ours to turn off.
 
 use eisbach_protocol::gpu_link::Throttle;
 
-use super::driver::{Card, ClockMhz, Milliwatts};
+use super::driver::{Card, ClockMhz, Milliwatts, Switch};
 use super::journal::PowerClaim;
 
 /// What is wanted of one limit.
@@ -41,6 +41,8 @@ impl<T> Want<T> {
 pub(super) struct Wish {
     pub(super) power: Want<Milliwatts>,
     pub(super) clock: Want<ClockMhz>,
+    pub(super) low_power_profile: Want<()>,
+    pub(super) smoothing: Want<()>,
     /// Whether a limit may be given back now: the agent has proven that heat is carried away.
     pub(super) may_release: bool,
 }
@@ -51,13 +53,21 @@ impl Wish {
         Self {
             power: Want::asked(throttle.power_cap.map(Milliwatts::of)),
             clock: Want::asked(throttle.sm_clock_max.map(ClockMhz::of)),
+            low_power_profile: Want::asked(throttle.low_power_profile.then_some(())),
+            smoothing: Want::asked(throttle.smoothing.then_some(())),
             may_release,
         }
     }
 
     /// Everything given back.
     pub(super) const fn release(may_release: bool) -> Self {
-        Self { power: Want::Release, clock: Want::Release, may_release }
+        Self {
+            power: Want::Release,
+            clock: Want::Release,
+            low_power_profile: Want::Release,
+            smoothing: Want::Release,
+            may_release,
+        }
     }
 
     /// As low as the device can be set.
@@ -65,7 +75,17 @@ impl Wish {
         Self {
             power: card.limits.map_or(Want::Leave, |(lowest, _)| Want::Hold(lowest)),
             clock: card.lowest_clock.map_or(Want::Leave, Want::Hold),
+            low_power_profile: Want::Hold(()),
+            smoothing: Want::Leave,
             may_release: false,
+        }
+    }
+
+    /// What is wanted of a switch.
+    pub(super) const fn switch(&self, switch: Switch) -> Want<()> {
+        match switch {
+            Switch::LowPowerProfile => self.low_power_profile,
+            Switch::Smoothing => self.smoothing,
         }
     }
 }
@@ -124,5 +144,25 @@ pub(super) fn plan_clock(
         }
         (Want::Release, Some(_)) if may_release => ClockStep::Unlock,
         (Want::Release, Some(_)) => ClockStep::Withhold,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SwitchStep {
+    Keep,
+    TurnOn,
+    TurnOff,
+    Forget,
+    Withhold,
+}
+
+/// What to do about a switch that the device has, given whether we turned it on and whether it is on now.
+pub(super) const fn plan_switch(want: Want<()>, ours: bool, is_on: bool, may_release: bool) -> SwitchStep {
+    match (want, ours, is_on) {
+        (Want::Leave, ..) | (Want::Release, false, _) | (Want::Hold(()), _, true) => SwitchStep::Keep,
+        (Want::Hold(()), _, false) => SwitchStep::TurnOn,
+        (Want::Release, true, false) => SwitchStep::Forget,
+        (Want::Release, true, true) if may_release => SwitchStep::TurnOff,
+        (Want::Release, true, true) => SwitchStep::Withhold,
     }
 }

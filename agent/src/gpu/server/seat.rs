@@ -11,10 +11,11 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use eisbach_protocol::gpu_link::{GpuHealth, GpuSample};
+use eisbach_protocol::gpu_link::{CallStat, GpuHealth, GpuSample};
 use eisbach_protocol::units::Millis;
 
 use super::driver::Driver;
+use super::errors::Errors;
 use super::slot::Slot;
 use super::worker::{Common, Worker};
 
@@ -30,6 +31,8 @@ pub(super) struct Seat {
     thread: JoinHandle<()>,
     hung: bool,
     restart_at: Option<Millis>,
+    /// The call whose statistics were told last.
+    told: Option<&'static str>,
 }
 
 impl Seat {
@@ -38,7 +41,16 @@ impl Seat {
         let slot = Arc::new(Slot::new(index, common.clock));
         let thread = start_worker(&slot, driver, common)?;
         let driver = Arc::clone(driver);
-        Ok(Self { slot, said_at: Millis::ZERO, left: false, driver, thread, hung: false, restart_at: None })
+        Ok(Self {
+            slot,
+            said_at: Millis::ZERO,
+            left: false,
+            driver,
+            thread,
+            hung: false,
+            restart_at: None,
+            told: None,
+        })
     }
 
     /// Whether the worker is known to be stuck in the driver.
@@ -46,13 +58,27 @@ impl Seat {
         self.hung
     }
 
+    /// Whether the worker's thread has ended, and with it its share of the driver.
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// The GPU as the agent is to see it now.
-    pub(super) fn look(&self, now: Millis) -> GpuSample {
+    pub(super) fn look(&self, now: Millis, errors: Errors) -> GpuSample {
         let mut sample = self.slot.look(now);
         if self.hung {
             sample.health = GpuHealth::Hung;
         }
+        sample.xid_count = errors.xid_count;
+        sample.xid_last = errors.xid_last;
         sample
+    }
+
+    /// How long driver calls take: one kind after the other.
+    pub(super) fn next_stat(&mut self) -> Option<CallStat> {
+        let (name, stat) = self.slot.watch.stat_after(self.slot.index, self.told)?;
+        self.told = Some(name);
+        Some(stat)
     }
 
     /// Looks whether the worker has just got stuck: true once an episode.
@@ -74,9 +100,19 @@ impl Seat {
         self.hung = false;
     }
 
+    /// Starts the worker again that was told to leave.
+    pub(super) fn stay(&mut self, common: &Arc<Common>) -> io::Result<()> {
+        self.slot.stay();
+        if self.has_ended() {
+            self.thread = start_worker(&self.slot, &self.driver, common)?;
+        }
+        self.left = false;
+        Ok(())
+    }
+
     /// Replaces a worker that panicked, though not at once: it might do so again.
     pub(super) fn restart_if_dead(&mut self, now: Millis, common: &Arc<Common>) {
-        if !self.thread.is_finished() {
+        if !self.thread.is_finished() || self.left {
             return;
         }
         match self.restart_at {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use eisbach_protocol::gpu_link::{GpuSample, Throttle};
 use eisbach_protocol::units::Millis;
 
-use super::driver::CallWatch;
+use super::watch::CallWatch;
 use crate::clock::Clock;
 use crate::gpu::lock;
 
@@ -83,6 +83,11 @@ impl Slot {
         self.bell.notify_one();
     }
 
+    /// Takes the word back that the worker is to end.
+    pub(super) fn stay(&self) {
+        lock(&self.desk).leave = None;
+    }
+
     /// Requests that have no answer yet.
     pub(super) fn unanswered(&self) -> impl Iterator<Item = Request> + use<> {
         let desk = lock(&self.desk);
@@ -133,11 +138,7 @@ mod tests {
     use super::*;
 
     fn request(sequence: u32) -> Request {
-        Request {
-            connection: 1,
-            sequence,
-            throttle: Throttle { gpu: 0, power_cap: None, sm_clock_max: None },
-        }
+        Request { connection: 1, sequence, throttle: Throttle::nothing(0) }
     }
 
     #[test]

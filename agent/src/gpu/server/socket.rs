@@ -19,7 +19,7 @@ use eisbach_protocol::gpu_link::{FRAME_LEN, Frame, FrameError};
 use nix::sys::socket::{MsgFlags, getsockopt, send, sockopt};
 
 use super::slot::Request;
-use super::supervisor::Event;
+use super::supervisor::{Asker, Event};
 
 /// Owner and group may connect; the group is the agent's.
 const MODE: u32 = 0o660;
@@ -152,7 +152,14 @@ fn read_frames(connection: u64, mut stream: UnixStream, events: &SyncSender<Even
         let event = match frame {
             Frame::Beat(beat) => Event::Beat { connection, beat },
             Frame::Throttle(throttle) => Event::Throttle(Request { connection, sequence, throttle }),
-            Frame::Hello(_) | Frame::Sample(_) | Frame::Outcome(_) => return Ended::WrongDirection,
+            Frame::Detach(detach) => Event::Detach { by: Asker { connection, sequence }, detach },
+            Frame::Attach => Event::Attach { by: Asker { connection, sequence } },
+            Frame::Hello(_)
+            | Frame::Sample(_)
+            | Frame::Outcome(_)
+            | Frame::Event(_)
+            | Frame::CallStat(_)
+            | Frame::HandedOver(_) => return Ended::WrongDirection,
         };
         if events.send(event).is_err() {
             return Ended::Closed;

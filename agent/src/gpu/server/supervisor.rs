@@ -1,50 +1,65 @@
 //! The server's only loop: it hears everybody and waits for nobody.
 //!
 //! ```text
-//!   loader thread ── Loaded, NoDriver ──────┐
-//!   worker threads ─ Fresh, Answer, Left ───┤
-//!   reader thread ── Beat, Throttle, Closed ┴──► queue ──► handle ──► client (never waits)
-//!                                                 │
-//!                                                 └─ every TICK: accept, look for stuck calls and dead
-//!                                                    workers, say again what nobody has said for a period
+//!   loader thread ── Loaded, NoDriver ──────────────────┐
+//!   worker threads ─ Fresh, Answer, Left ───────────────┤
+//!   ears ─────────── Happened ──────────────────────────┤
+//!   reader thread ── Beat, Throttle, Detach, Closed … ──┴──► queue ──► handle ──► client (never waits)
+//!                                                             │
+//!                                                             └─ every TICK: accept, look for stuck calls and dead
+//!                                                                workers, say again what nobody has said for a period
 //! ```
 //!
 //! A worker may be stuck in the driver for ever and the loader too: they are only looked at, never joined.
 
-use std::io;
+mod say;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use eisbach_protocol::gpu_link::{Beat, DriverState, Frame, Hello, MAX_GPUS, Outcome, Verdict};
+use eisbach_protocol::gpu_link::{
+    Beat, Detach, Frame, GpuEvent, HandOver, HandedOver, Hello, MAX_GPUS, Verdict,
+};
 use eisbach_protocol::units::Millis;
 
-use super::driver::{CallWatch, Driver, DriverError, Load};
+use super::driver::{Driver, DriverError};
+use super::handover::may_detach;
 use super::seat::Seat;
 use super::slot::Request;
 use super::socket::{Connection, Ended, Listener};
+use super::tenure::{Done, Purpose, Tenure};
 use super::worker::Common;
 use super::{ServerError, StopFlag};
 
 /// How soon a stuck call, a new client or the stop flag is noticed.
 const TICK: Duration = Duration::from_millis(50);
-/// A client hears something at least this often, GPUs or not.
-const HELLO: Millis = Millis::from_secs(1);
-/// A missing driver is looked for this often.
-const RELOAD: Duration = Duration::from_secs(3);
+/// A request that is so many cycles behind the agent's last beat is stale: three seconds.
+const STALE_CYCLES: u64 = 30;
 
 /// Everything that can happen.
 pub(super) enum Event {
     Loaded { driver: Arc<dyn Driver>, gpus: u32 },
     NoDriver(DriverError),
     DriverReplaced,
+    DriverGone,
+    LetGo,
     Fresh(u8),
     Answer { request: Request, verdict: Verdict },
     Left(u8),
+    Happened(GpuEvent),
     Beat { connection: u64, beat: Beat },
     Throttle(Request),
+    Detach { by: Asker, detach: Detach },
+    Attach { by: Asker },
     Closed { connection: u64, ended: Ended },
+}
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asker {
+    pub(super) connection: u64,
+    pub(super) sequence: u32,
 }
 
 /// The loop's state.
@@ -56,20 +71,24 @@ pub(super) struct Supervisor {
     client: Option<Connection>,
     /// Connections that ended for another reason than that the client went.
     broken: u64,
-    loading: Arc<CallWatch>,
-    loading_hangs: bool,
-    driver: DriverState,
+    /// Requests that were refused because they were stale.
+    stale: u64,
+    last_beat: u64,
+    tenure: Tenure,
+    hanging_said: bool,
     seats: Vec<Seat>,
     said: Option<(Hello, Millis)>,
+    stat_turn: usize,
     next_tick: Millis,
 }
 
 impl Supervisor {
-    pub(super) fn new(
+    pub(super) const fn new(
         common: Arc<Common>,
         call_deadline: Millis,
         queue: Receiver<Event>,
         listener: Listener,
+        tenure: Tenure,
     ) -> Self {
         Self {
             call_deadline,
@@ -77,31 +96,16 @@ impl Supervisor {
             listener,
             client: None,
             broken: 0,
-            loading: Arc::new(CallWatch::new(common.clock)),
-            loading_hangs: false,
-            driver: DriverState::Starting,
+            stale: 0,
+            last_beat: 0,
+            tenure,
+            hanging_said: false,
             seats: Vec::new(),
             said: None,
+            stat_turn: 0,
             next_tick: Millis::ZERO,
             common,
         }
-    }
-
-    /// Looks for the driver until it is found, on a thread of its own.
-    pub(super) fn start_loading(&self, loader: impl Load, stop: &StopFlag) -> io::Result<()> {
-        let (events, watch) = (self.common.events.clone(), Arc::clone(&self.loading));
-        let stop = stop.clone();
-        std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
-            loop {
-                let found = loader.load(&watch).map(|(driver, gpus)| Event::Loaded { driver, gpus });
-                let done = found.is_ok();
-                let heard = events.send(found.unwrap_or_else(Event::NoDriver));
-                if done || heard.is_err() || stop.wait(RELOAD) {
-                    return;
-                }
-            }
-        })?;
-        Ok(())
     }
 
     /// Serves until `stop` is raised.
@@ -113,7 +117,7 @@ impl Supervisor {
             let now = self.common.clock.now();
             if now >= self.next_tick {
                 self.next_tick = now + millis(TICK);
-                self.tick(now);
+                self.tick(now)?;
                 alive();
             }
         }
@@ -129,11 +133,15 @@ impl Supervisor {
                 self.seats.iter().for_each(|seat| seat.slot.leave(false));
                 return Err(ServerError::DriverReplaced);
             }
+            Event::DriverGone => self.lose_driver(),
+            Event::LetGo => return self.driver_is_free(),
             Event::Fresh(index) => self.hear_worker(index),
             Event::Answer { request, verdict } => self.answer(request, verdict),
             Event::Left(index) => self.seat(index).into_iter().for_each(|seat| seat.left = true),
+            Event::Happened(event) => self.tell_of(event),
             Event::Beat { connection, beat } => {
                 if self.is_current(connection) {
+                    self.last_beat = beat.cycle;
                     self.common.pulse.hear(self.common.clock.now(), beat);
                 }
             }
@@ -142,6 +150,8 @@ impl Supervisor {
                     self.pass_on(request);
                 }
             }
+            Event::Detach { by, detach } => self.detach(by, detach),
+            Event::Attach { by } => return self.attach(by),
             Event::Closed { connection, ended } => {
                 if self.is_current(connection) {
                     self.drop_client(&ended);
@@ -151,21 +161,23 @@ impl Supervisor {
         Ok(())
     }
 
-    fn tick(&mut self, now: Millis) {
+    fn tick(&mut self, now: Millis) -> Result<(), ServerError> {
         if let Some(connection) = self.listener.accept(&self.common.events) {
             self.welcome(connection, now);
         }
-        if let Some(call) = self.loading.stuck(now, self.call_deadline) {
-            self.note_loading_hangs(call);
-        }
+        self.look_after_driver(now)?;
         self.look_after_workers(now);
         self.say_again(now);
+        self.say_stat();
+        Ok(())
     }
 
     fn seat_workers(&mut self, driver: &Arc<dyn Driver>, gpus: u32) -> Result<(), ServerError> {
         let served = u8::try_from(gpus.min(u32::try_from(MAX_GPUS).unwrap_or(u32::MAX))).unwrap_or(u8::MAX);
-        tracing::info!(gpus, served, "NVIDIA driver is there");
-        self.driver = DriverState::Ready;
+        if !self.tenure.found(Arc::clone(driver), served) {
+            return Ok(());
+        }
+        tracing::info!(gpus, served, version = driver.version().as_str(), "NVIDIA driver is there");
         for index in 0..served {
             let seat = Seat::start(index, driver, &self.common)
                 .map_err(|source| ServerError::Thread { name: "gpu", source })?;
@@ -176,26 +188,120 @@ impl Supervisor {
     }
 
     fn note_absent(&mut self, error: &DriverError) {
-        if self.driver != DriverState::Absent {
-            tracing::warn!(%error, retry_s = RELOAD.as_secs(), "no NVIDIA driver; looking for it again and again");
+        if self.tenure.not_found(error) {
+            tracing::warn!(%error, "no NVIDIA driver; looking for it again and again");
         }
-        self.driver = DriverState::Absent;
-        self.loading_hangs = false;
+        self.hanging_said = false;
     }
 
-    fn note_loading_hangs(&mut self, call: &'static str) {
-        if !self.loading_hangs {
-            tracing::error!(call, "NVIDIA driver does not come back from being initialised");
+    /// The kernel module went away under us. Limits went with it; the journal knows them.
+    fn lose_driver(&mut self) {
+        if self.tenure.is_held() {
+            tracing::error!("the NVIDIA driver is gone; looking for it again");
+            self.end_tenure(Purpose::Reload);
         }
-        self.loading_hangs = true;
-        self.driver = DriverState::Starting;
+    }
+
+    fn end_tenure(&mut self, purpose: Purpose) {
+        self.seats.iter().for_each(|seat| seat.slot.leave(false));
+        self.tenure.end(purpose, self.common.clock.now());
+    }
+
+    /// Workers that leave are waited for, but not for ever: one that hangs keeps the driver.
+    fn look_after_driver(&mut self, now: Millis) -> Result<(), ServerError> {
+        if let Some(call) = self.tenure.stuck(now, self.call_deadline)
+            && !self.hanging_said
+        {
+            tracing::error!(call, "NVIDIA driver does not come back from being loaded or let go");
+            self.hanging_said = true;
+        }
+        if self.tenure.is_away() && self.tenure.away_left(now) == Millis::ZERO {
+            tracing::warn!("the time for which the driver was to be left alone is over");
+            self.look_again()?;
+        }
+        let Some((purpose, _)) = self.tenure.ending() else { return Ok(()) };
+        if self.seats.iter().all(Seat::has_ended) {
+            self.tenure.let_go();
+            return Ok(());
+        }
+        let hung = self.seats.iter().find(|seat| seat.is_hung() && !seat.has_ended());
+        let Some(hung) = hung.map(|seat| seat.slot.index) else { return Ok(()) };
+        match purpose {
+            Purpose::Reload => Err(ServerError::DriverGone),
+            Purpose::Detach { by, .. } => {
+                self.hand_over(by, HandOver::GpuHung, hung, Millis::ZERO);
+                self.take_back()
+            }
+        }
+    }
+
+    /// Starts again the workers that have left.
+    fn take_back(&mut self) -> Result<(), ServerError> {
+        let gpus = u8::try_from(self.seats.len()).unwrap_or(u8::MAX);
+        self.tenure.keep(gpus);
+        for seat in &mut self.seats {
+            seat.stay(&self.common).map_err(|source| ServerError::Thread { name: "gpu", source })?;
+        }
+        Ok(())
+    }
+
+    fn driver_is_free(&mut self) -> Result<(), ServerError> {
+        let now = self.common.clock.now();
+        self.seats.clear();
+        self.hanging_said = false;
+        let free =
+            self.tenure.is_free(now).map_err(|source| ServerError::Thread { name: "driver", source })?;
+        if let Some(Done { purpose: Purpose::Detach { by, for_ms }, took }) = free {
+            tracing::warn!(
+                took_ms = took.get(),
+                for_s = for_ms / 1000,
+                "detached: the NVIDIA driver is free"
+            );
+            self.hand_over(by, HandOver::Detached, 0, took);
+        }
+        self.introduce(now);
+        Ok(())
+    }
+
+    fn detach(&mut self, by: Asker, detach: Detach) {
+        let now = self.common.clock.now();
+        let busy = self.tenure.ending().is_some() || self.tenure.stuck(now, self.call_deadline).is_some();
+        let samples: Vec<_> = self.all_indices().filter_map(|index| self.look(index, now)).collect();
+        match may_detach(detach, samples) {
+            Err(obstacle) => {
+                tracing::warn!(result = obstacle.result.as_str(), gpu = obstacle.gpu, "not detached");
+                self.hand_over(by, obstacle.result, obstacle.gpu, Millis::ZERO);
+            }
+            Ok(()) if busy => self.hand_over(by, HandOver::Busy, 0, Millis::ZERO),
+            Ok(()) => self.end_tenure(Purpose::Detach { by, for_ms: detach.for_ms }),
+        }
+    }
+
+    fn attach(&mut self, by: Asker) -> Result<(), ServerError> {
+        let result = if self.tenure.is_away() {
+            self.look_again()?;
+            HandOver::Attached
+        } else if self.tenure.is_held() {
+            HandOver::Attached
+        } else {
+            HandOver::Busy
+        };
+        self.hand_over(by, result, 0, Millis::ZERO);
+        Ok(())
+    }
+
+    fn look_again(&mut self) -> Result<(), ServerError> {
+        tracing::info!("attaching: looking for the NVIDIA driver");
+        self.tenure.look().map_err(|source| ServerError::Thread { name: "driver", source })
     }
 
     /// Names those that are stuck and answers for them; starts those again that died.
     fn look_after_workers(&mut self, now: Millis) {
         let mut unreachable = Vec::new();
         for seat in &mut self.seats {
-            seat.restart_if_dead(now, &self.common);
+            if self.tenure.is_held() {
+                seat.restart_if_dead(now, &self.common);
+            }
             if seat.has_got_stuck(now, self.call_deadline) {
                 unreachable.extend(seat.slot.unanswered());
             }
@@ -207,22 +313,39 @@ impl Supervisor {
 
     /// A request goes to its worker even if that is stuck: it will be met as soon as the driver lets go.
     fn pass_on(&mut self, request: Request) {
-        let (replaced, reachable) = match self.seat(request.throttle.gpu) {
-            Some(seat) => (seat.slot.put(request), !seat.is_hung()),
-            None => (None, false),
+        if request.throttle.cycle.saturating_add(STALE_CYCLES) < self.last_beat {
+            self.stale += 1;
+            let (gpu, cycle) = (request.throttle.gpu, request.throttle.cycle);
+            tracing::warn!(
+                gpu,
+                cycle,
+                last_beat = self.last_beat,
+                stale = self.stale,
+                "stale request refused"
+            );
+            return self.answer(request, Verdict::Stale);
+        }
+        let refused = if self.tenure.is_away() {
+            Some(Verdict::Detached)
+        } else if !self.tenure.is_held() {
+            Some(Verdict::Unreachable)
+        } else {
+            None
         };
-        if let Some(replaced) = replaced {
-            self.answer(replaced, Verdict::Superseded);
-        }
-        if !reachable {
-            self.answer(request, Verdict::Unreachable);
-        }
-    }
-
-    fn answer(&mut self, request: Request, verdict: Verdict) {
-        if self.is_current(request.connection) {
-            let outcome = Outcome { of: request.sequence, gpu: request.throttle.gpu, verdict };
-            self.say(&Frame::Outcome(outcome));
+        let held = refused.is_none();
+        match (refused, self.seat(request.throttle.gpu)) {
+            (Some(verdict), _) => self.answer(request, verdict),
+            (None, None) if held => self.answer(request, Verdict::NoSuchGpu),
+            (None, None) => self.answer(request, Verdict::Unreachable),
+            (None, Some(seat)) => {
+                let (replaced, hung) = (seat.slot.put(request), seat.is_hung());
+                if let Some(replaced) = replaced {
+                    self.answer(replaced, Verdict::Superseded);
+                }
+                if hung {
+                    self.answer(request, Verdict::Unreachable);
+                }
+            }
         }
     }
 
@@ -239,50 +362,10 @@ impl Supervisor {
         }
         tracing::info!(connection = connection.id, "agent connected");
         self.client = Some(connection);
+        // Another agent counts its own cycles.
+        self.last_beat = 0;
         self.said = None;
         self.introduce(now);
-    }
-
-    /// Who serves, and then every GPU in order, read or not.
-    fn introduce(&mut self, now: Millis) {
-        self.say_hello(now);
-        self.all_indices().for_each(|index| self.say_sample(index, now));
-    }
-
-    /// Says what nobody has said for a while: a stuck worker's readings, growing older, and the driver's state.
-    fn say_again(&mut self, now: Millis) {
-        self.say_hello(now);
-        let patience = self.common.period.get() * 3 / 2;
-        for index in self.all_indices() {
-            if self.seat(index).is_some_and(|seat| now.since(seat.said_at).get() > patience) {
-                self.say_sample(index, now);
-            }
-        }
-    }
-
-    fn say_hello(&mut self, now: Millis) {
-        let hello = Hello {
-            gpu_count: u8::try_from(self.seats.len()).unwrap_or(u8::MAX),
-            driver: self.driver,
-            may_throttle: self.common.permitted.load(Ordering::Relaxed),
-        };
-        if self.said.is_none_or(|(said, at)| said != hello || now.since(at) >= HELLO) {
-            self.said = Some((hello, now));
-            self.say(&Frame::Hello(hello));
-        }
-    }
-
-    fn say_sample(&mut self, index: u8, now: Millis) {
-        let Some(seat) = self.seat(index) else { return };
-        seat.said_at = now;
-        let sample = seat.look(now);
-        self.say(&Frame::Sample(sample));
-    }
-
-    fn say(&mut self, frame: &Frame) {
-        if let Some(Err(ended)) = self.client.as_mut().map(|client| client.send(frame)) {
-            self.drop_client(&ended);
-        }
     }
 
     fn drop_client(&mut self, ended: &Ended) {
@@ -313,6 +396,13 @@ impl Supervisor {
         }
         let stuck = self.seats.iter().filter(|seat| seat.is_hung()).count();
         tracing::info!(restore, stuck, "GPU process stops");
+    }
+
+    fn hand_over(&mut self, to: Asker, result: HandOver, gpu: u8, took: Millis) {
+        if self.is_current(to.connection) {
+            let took_ms = u32::try_from(took.get()).unwrap_or(u32::MAX);
+            self.say(&Frame::HandedOver(HandedOver { of: to.sequence, result, gpu, took_ms }));
+        }
     }
 
     fn seat(&mut self, index: u8) -> Option<&mut Seat> {

@@ -3,9 +3,9 @@
 //! ```text
 //!            ┌──────────────── every sampling period ────────────────┐
 //!            ▼                                                       │
-//!   open ─► read ─► guard ─► show ──► wait ── request ─► apply ─► answer
-//!    ▲       │                         │
-//!    └ lost ─┘ a fresh handle          └─ leave ─► give back, if cooling is proven ─► end
+//!   open ─► read ─► defend limits ─► guard ─► show ──► wait ── request ─► apply ─► answer
+//!    ▲       │                                          │
+//!    └ lost ─┘ a fresh handle                           └─ leave ─► give back, if cooling is proven ─► end
 //!              every REOPEN
 //! ```
 
@@ -16,14 +16,15 @@ use std::sync::mpsc::SyncSender;
 use eisbach_protocol::gpu_link::{GpuHealth, GpuSample, Verdict};
 use eisbach_protocol::units::Millis;
 
-use super::driver::{ClockMhz, Driver, DriverError, Fault, Gpu};
+use super::driver::{ClockMhz, Driver, DriverError, Fault, Gpu, Milliwatts};
+use super::errors::ErrorBoard;
 use super::guard::{Danger, Evidence, Guard, Rules};
 use super::journal::Scribe;
+use super::limits::Limits;
 use super::plan::Wish;
 use super::pulse::Pulse;
 use super::slot::{Order, Request, Slot};
 use super::supervisor::Event;
-use super::throttle::Limits;
 use crate::clock::Clock;
 
 /// A GPU that is gone is asked for this often. Each attempt may cost seconds inside a sick driver.
@@ -41,6 +42,7 @@ pub(super) struct Common {
     pub(super) scribe: Scribe,
     /// Whether the driver lets us set limits, as far as is known.
     pub(super) permitted: AtomicBool,
+    pub(super) errors: ErrorBoard,
     pub(super) events: SyncSender<Event>,
 }
 
@@ -106,11 +108,13 @@ impl Worker {
             }
             self.open();
         }
-        let began = self.micros();
+        let began = self.common.clock.micros();
         if let Some(handle) = &mut self.handle {
             match handle.gpu.read(now) {
                 Ok(sample) => {
-                    let batch_us = u32::try_from(self.micros() - began).unwrap_or(u32::MAX);
+                    let batch_us = self.common.clock.micros().saturating_sub(began);
+                    let batch_us = u32::try_from(batch_us).unwrap_or(u32::MAX);
+                    self.defend(&sample, now);
                     self.watch_over(&sample);
                     self.show(GpuSample { batch_us, ..sample }, now);
                 }
@@ -151,8 +155,15 @@ impl Worker {
         }
         self.health = health;
         self.slot.show(|sample| sample.health = health);
-        if error.fault == Fault::Replaced {
-            self.tell(Event::DriverReplaced);
+        match error.fault {
+            Fault::Replaced => self.tell(Event::DriverReplaced),
+            Fault::Absent(_) => self.tell(Event::DriverGone),
+            Fault::Lost
+            | Fault::ResetRequired
+            | Fault::NotSupported
+            | Fault::NotPermitted
+            | Fault::OutOfRange
+            | Fault::Other(_) => {}
         }
     }
 
@@ -165,22 +176,38 @@ impl Worker {
     }
 
     fn show_held(&self) {
-        let claim = self.handle.as_ref().map(|handle| *handle.limits.claim());
+        let now = self.common.clock.now();
+        let held = self.handle.as_ref().map(|handle| (*handle.limits.claim(), handle.limits.foreign()));
         self.slot.show(|sample| {
             sample.guarded = self.guarded;
-            if let Some(claim) = claim {
+            if let Some((claim, foreign)) = held {
                 sample.held_cap = claim.power.map(|power| power.cap.watts());
                 sample.held_clock = claim.clock.map(ClockMhz::megahertz);
+                sample.held_profile = claim.low_power_profile;
+                sample.held_smoothing = claim.smoothing;
+                sample.foreign_changes = foreign.changes;
+                sample.foreign_age_ms = foreign
+                    .last
+                    .map_or(u32::MAX, |last| u32::try_from(now.since(last).get()).unwrap_or(u32::MAX));
             }
         });
+    }
+
+    /// Somebody else may have changed the limit that we hold.
+    fn defend(&mut self, sample: &GpuSample, now: Millis) {
+        if let (Some(requested), Some(Handle { gpu, limits })) =
+            (sample.limit_requested.value(), &mut self.handle)
+        {
+            limits.defend(gpu.as_mut(), Milliwatts::of(requested), now);
+        }
     }
 
     /// Lowers the GPU without being asked, if nobody else will.
     fn watch_over(&mut self, sample: &GpuSample) {
         let now = self.common.clock.now();
         let evidence = Evidence {
-            margin: sample.margin,
-            temperature: sample.temperature,
+            margin: sample.margin.value(),
+            temperature: sample.temperature.value(),
             heard_at: self.common.pulse.heard_at(),
             leaving: self.common.pulse.leaving(),
             now,
@@ -203,7 +230,7 @@ impl Worker {
     fn throttle(&mut self, request: Request) {
         let now = self.common.clock.now();
         let verdict = if self.guarded && !self.may_hand_back(now) {
-            Verdict::Withheld
+            Verdict::Guarded
         } else {
             self.apply(Wish::asked(&request.throttle, self.common.pulse.cooling_proven(now)))
         };
@@ -243,11 +270,6 @@ impl Worker {
             self.apply(Wish::release(true));
         }
         self.tell(Event::Left(self.slot.index));
-    }
-
-    /// Microseconds since the program started: a batch takes less than a tick of [`Millis`].
-    fn micros(&self) -> u128 {
-        self.common.clock.instant(Millis::ZERO).elapsed().as_micros()
     }
 
     fn tell(&self, event: Event) {

@@ -5,9 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use eisbach_protocol::gpu_link::{
-    Beat, DriverState, FRAME_LEN, Frame, GpuHealth, GpuSample, Hello, Outcome, Throttle, Verdict,
+    Beat, Detach, DriverState, FRAME_LEN, Frame, GpuHealth, GpuSample, HandOver, Hello, Outcome, Throttle,
+    Verdict,
 };
 use eisbach_protocol::units::{Megahertz, Watts};
+
+mod driver;
+mod foreign;
 
 use super::bench::Bench;
 use super::driver::Fault;
@@ -36,15 +40,32 @@ impl Peer {
         self.sequence
     }
 
+    fn detach(&mut self, for_ms: u32) -> HandOver {
+        let of = self.send(&Frame::Detach(Detach { for_ms }));
+        self.handed_over(of)
+    }
+
+    fn attach(&mut self) -> HandOver {
+        let of = self.send(&Frame::Attach);
+        self.handed_over(of)
+    }
+
+    fn handed_over(&mut self, of: u32) -> HandOver {
+        self.until(|frame| match frame {
+            Frame::HandedOver(handed_over) if handed_over.of == of => Some(handed_over.result),
+            _ => None,
+        })
+    }
+
     fn beat(&mut self, cooling_proven: bool) {
         self.send(&Frame::Beat(Beat { cycle: 1, cooling_proven, leaving: false }));
     }
 
     fn throttle(&mut self, gpu: u8, power: Option<f32>, clock: Option<f32>) -> u32 {
         self.send(&Frame::Throttle(Throttle {
-            gpu,
             power_cap: power.map(Watts::new),
             sm_clock_max: clock.map(Megahertz::new),
+            ..Throttle::nothing(gpu)
         }))
     }
 
@@ -74,7 +95,7 @@ impl Peer {
 
     fn hello(&mut self, found: impl Fn(&Hello) -> bool) -> Hello {
         self.until(|frame| match frame {
-            Frame::Hello(hello) if found(hello) => Some(*hello),
+            Frame::Hello(hello) if found(hello) => Some(hello.clone()),
             _ => None,
         })
     }
@@ -152,7 +173,7 @@ fn an_answer_never_goes_to_another_client_than_asked() {
     new.until(|frame| match frame {
         Frame::Outcome(outcome) => panic!("not ours: {outcome:?}"),
         Frame::Sample(sample) => sample.held_cap,
-        Frame::Hello(_) | Frame::Beat(_) | Frame::Throttle(_) => None,
+        _ => None,
     });
     assert_eq!(bench.limit_watts(0), 300, "but it was met");
 }
@@ -286,7 +307,7 @@ fn the_guard_lowers_a_hot_gpu_under_a_silent_agent_and_hands_it_back() {
     assert_eq!(guarded.held_cap, Some(Watts::new(200.0)));
     assert_eq!(guarded.held_clock, Some(Megahertz::new(345.0)));
     let silent = peer.throttle(0, Some(500.0), None);
-    assert_eq!(peer.verdict(silent), Verdict::Withheld, "a request without a pulse is no agent");
+    assert_eq!(peer.verdict(silent), Verdict::Guarded, "a request without a pulse is no agent");
     peer.beat(true);
     let alive = peer.throttle(0, Some(500.0), None);
     assert_eq!(peer.verdict(alive), Verdict::Applied);
@@ -313,10 +334,12 @@ fn the_guard_overrules_the_agent_on_a_gpu_without_margin() {
     bench.gpus[0].with(|state| state.margin = Some(0.0));
     peer.sample(0, |sample| sample.guarded);
     let of = peer.throttle(0, None, None);
-    assert_eq!(peer.verdict(of), Verdict::Withheld);
+    assert_eq!(peer.verdict(of), Verdict::Guarded);
     assert_eq!(bench.limit_watts(0), 200);
     bench.gpus[0].with(|state| state.margin = Some(20.0));
-    peer.sample(0, |sample| sample.margin.is_some_and(|margin| margin.get() > 10.0) && sample.guarded);
+    peer.sample(0, |sample| {
+        sample.margin.value().is_some_and(|margin| margin.get() > 10.0) && sample.guarded
+    });
     let of = peer.throttle(0, None, None);
     assert_eq!(peer.verdict(of), Verdict::Applied);
     peer.sample(0, |sample| !sample.guarded);
@@ -333,7 +356,7 @@ fn the_guard_insists_when_its_write_fails() {
     let mut peer = Peer::connect(&bench);
     peer.sample(0, |sample| sample.guarded);
     bench.gpus[0].with(|state| state.refuses_power = None);
-    peer.sample(0, |sample| sample.limit_requested == Some(Watts::new(200.0)));
+    peer.sample(0, |sample| sample.limit_requested.value() == Some(Watts::new(200.0)));
 }
 
 #[test]

@@ -2,14 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use eisbach_protocol::units::{Celsius, Kelvin, Millis, Percent, Watts};
-use heapless::String;
+use eisbach_protocol::units::{Celsius, Kelvin, Percent, Watts};
 use nvml_wrapper::error::NvmlError;
 
-use super::driver::{CallWatch, ClockMhz, DriverError, Fault, Milliwatts};
+use crate::gpu::server::driver::{ClockMhz, DriverError, Fault, Milliwatts};
+use crate::gpu::server::watch::CallWatch;
 
-/// What a device did not support is asked for again this often: not every driver says so for good.
-const RECHECK: Millis = Millis::from_secs(60);
 /// No core is colder or hotter (estimate, far outside any data sheet).
 const POSSIBLE_CELSIUS: RangeInclusive<i64> = -50..=200;
 /// No single GPU draws or is allowed more (estimate); sentinels and overflows are above.
@@ -21,8 +19,11 @@ pub(super) fn call<T>(
     name: &'static str,
     function: impl FnOnce() -> Result<T, NvmlError>,
 ) -> Result<T, DriverError> {
-    let _inside = watch.enter(name);
-    function().map_err(|error| DriverError { call: name, fault: fault(error) })
+    let mut inside = watch.enter(name);
+    function().map_err(|error| {
+        inside.fail();
+        DriverError { call: name, fault: fault(&error) }
+    })
 }
 
 /// An answer that one can do without: only the loss of the whole GPU is an error.
@@ -34,42 +35,8 @@ pub(super) fn wanted<T>(answer: Result<T, DriverError>) -> Result<Option<T>, Dri
     }
 }
 
-/// A value, or else the answer of an older call.
-pub(super) fn or_ask<T>(
-    value: Option<T>,
-    ask: impl FnOnce() -> Result<Option<T>, DriverError>,
-) -> Result<Option<T>, DriverError> {
-    if value.is_some() { Ok(value) } else { ask() }
-}
-
-/// Keeps a call that is not supported from being made each time.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    closed_until: Millis,
-}
-
-impl Gate {
-    /// [`call`], if the gate is open, for an answer that is [`wanted`].
-    pub(super) fn ask<T>(
-        &mut self,
-        now: Millis,
-        watch: &CallWatch,
-        name: &'static str,
-        function: impl FnOnce() -> Result<T, NvmlError>,
-    ) -> Result<Option<T>, DriverError> {
-        if now < self.closed_until {
-            return Ok(None);
-        }
-        let answer = call(watch, name, function);
-        if let Err(DriverError { fault: Fault::NotSupported | Fault::NotPermitted, .. }) = answer {
-            self.closed_until = now + RECHECK;
-        }
-        wanted(answer)
-    }
-}
-
 /// What follows from an NVML error. Codes above 22 are unknown to nvml-wrapper 0.13 and come as bare numbers.
-fn fault(error: NvmlError) -> Fault {
+pub(super) fn fault(error: &NvmlError) -> Fault {
     const FREQUENCY_NOT_SUPPORTED: u32 = 24;
     const VERSION_MISMATCH: u32 = 25;
     const DEPRECATED: u32 = 26;
@@ -135,20 +102,10 @@ pub(super) fn percent(raw: u32) -> Option<Percent> {
     Some(Percent::new(f32::from(whole)))
 }
 
-/// As much of a text as fits.
-pub(super) fn fitted<const N: usize>(text: &str) -> String<N> {
-    let mut fitted = String::new();
-    // Stops at the first character that does not fit.
-    let _cut = text.chars().try_for_each(|character| fitted.push(character));
-    fitted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
     use eisbach_protocol::gpu_link::{GpuHealth, Verdict};
-    use proptest::prelude::*;
 
     #[test]
     fn i01_sentinels_are_absent_and_never_numbers() {
@@ -168,45 +125,10 @@ mod tests {
 
     #[test]
     fn codes_that_the_wrapper_does_not_know_are_sorted_too() {
-        assert_eq!(fault(NvmlError::UnexpectedVariant(26)), Fault::NotSupported);
-        assert_eq!(fault(NvmlError::UnexpectedVariant(24)), Fault::OutOfRange);
-        assert_eq!(fault(NvmlError::UnexpectedVariant(28)).health(), GpuHealth::Lost);
-        assert_eq!(fault(NvmlError::ResetRequired).health(), GpuHealth::ResetRequired);
-        assert_eq!(fault(NvmlError::NoPermission).verdict(), Verdict::NotPermitted);
-    }
-
-    #[test]
-    fn what_is_not_supported_is_asked_again_only_after_a_while() {
-        let watch = CallWatch::new(Clock::start());
-        let mut gate = Gate::default();
-        let asked = std::cell::Cell::new(0);
-        let mut ask = |now| {
-            gate.ask(now, &watch, "nvmlDeviceGetUtilizationRates", || {
-                asked.set(asked.get() + 1);
-                Err::<u32, _>(NvmlError::NotSupported)
-            })
-        };
-        for now in [0, 1, 59_999] {
-            assert_eq!(ask(Millis::new(now)), Ok(None));
-        }
-        assert_eq!(asked.get(), 1);
-        assert_eq!(ask(Millis::new(60_000)), Ok(None));
-        assert_eq!(asked.get(), 2);
-    }
-
-    #[test]
-    fn a_lost_gpu_is_never_a_missing_field() {
-        let watch = CallWatch::new(Clock::start());
-        let lost = Gate::default().ask(Millis::ZERO, &watch, "any", || Err::<u32, _>(NvmlError::GpuLost));
-        assert_eq!(lost, Err(DriverError { call: "any", fault: Fault::Lost }));
-    }
-
-    proptest! {
-        #[test]
-        fn a_text_is_cut_between_characters(text in ".{0,60}") {
-            let cut: String<32> = fitted(&text);
-            prop_assert!(text.starts_with(cut.as_str()));
-            prop_assert!(cut.len() + 4 > 32 || cut.as_str() == text);
-        }
+        assert_eq!(fault(&NvmlError::UnexpectedVariant(26)), Fault::NotSupported);
+        assert_eq!(fault(&NvmlError::UnexpectedVariant(24)), Fault::OutOfRange);
+        assert_eq!(fault(&NvmlError::UnexpectedVariant(28)).health(), GpuHealth::Lost);
+        assert_eq!(fault(&NvmlError::ResetRequired).health(), GpuHealth::ResetRequired);
+        assert_eq!(fault(&NvmlError::NoPermission).verdict(), Verdict::NotPermitted);
     }
 }
