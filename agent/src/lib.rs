@@ -31,3 +31,4 @@ pub mod sense;
 pub mod service;
 pub mod start_config;
 pub mod status;
+pub mod verbs;

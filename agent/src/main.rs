@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use eisbach_agent::{config, logging, probe, profiles, run, status};
+use eisbach_agent::verbs::Verb;
+use eisbach_agent::{config, logging, probe, profiles, run, status, verbs};
 
 /// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
 #[derive(Debug, Parser)]
@@ -54,6 +56,28 @@ enum Command {
         /// Configuration file.
         #[arg(long, default_value = CONFIG)]
         config: PathBuf,
+    },
+    /// Lets go of the NVIDIA driver, for a GPU reset or a driver update. Refused while a GPU is warm. Until the driver is
+    /// taken again the loop is cooled with all there is.
+    Detach {
+        /// Configuration file, for the socket's place.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// The socket itself, instead.
+        #[arg(long)]
+        socket: Option<PathBuf>,
+        /// Time after which the driver is taken again by itself: 90s, 30m, 2h.
+        #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = verbs::duration)]
+        time: Duration,
+    },
+    /// Takes the NVIDIA driver again.
+    Attach {
+        /// Configuration file, for the socket's place.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// The socket itself, instead.
+        #[arg(long)]
+        socket: Option<PathBuf>,
     },
     /// Drives every actuator to its safe value once and exits. For service stop.
     Failsafe {
@@ -138,6 +162,11 @@ fn main() -> ExitCode {
             logging::start();
             run::reset(&config)
         }
+        Command::Detach { config, socket, time } => {
+            let for_s = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+            ask(&config, socket, Verb::Detach { for_s })
+        }
+        Command::Attach { config, socket } => ask(&config, socket, Verb::Attach),
         Command::Check { config } => check(&config),
         Command::Status { config, socket, json } => show_status(&config, socket, json),
     }
@@ -173,6 +202,31 @@ fn profile(command: &Profile) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
+fn ask(path: &std::path::Path, socket: Option<PathBuf>, verb: Verb) -> ExitCode {
+    let socket = match socket.map_or_else(|| config::load(path).map(|config| config.control_socket), Ok) {
+        Ok(socket) => socket,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match verbs::ask(&socket, verb) {
+        Ok(answer) if answer.done => {
+            println!("{}", answer.text);
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => {
+            eprintln!("{}", answer.text);
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

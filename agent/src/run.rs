@@ -34,6 +34,7 @@ use crate::report::Report;
 use crate::service::Manager;
 use crate::start_config::{self, Keep, Start};
 use crate::status;
+use crate::verbs;
 
 /// Threads besides the one that runs the cycle.
 const WORKERS: usize = 2;
@@ -77,6 +78,7 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     let links = Links::start(&config, &mut tasks, clock, &links_token);
     let (latest, newest) = watch::channel(Arc::new(Report::default()));
     tasks.spawn(status::serve(config.status_socket.clone(), newest, links_token.clone()));
+    tasks.spawn(verbs::serve(config.control_socket.clone(), links.gpu.clone(), links_token.clone()));
     let (orders, received) = watch::channel(Orders { tuning: config.tuning, config_refused: refused });
     info!(node = config.node, gpus = config.gpus, devices = config.devices.len(), "agent started");
 

@@ -28,6 +28,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Where it answers `eisbach-agent status`.
     pub status_socket: PathBuf,
+    /// Where it takes `eisbach-agent detach` and `attach`.
+    pub control_socket: PathBuf,
     /// What `eisbach-agent failsafe` drives.
     pub failsafe: FailsafeConfig,
     /// The controller's numbers.
@@ -105,6 +107,9 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
     let devices = devices::devices(&checker, &mut raw)?;
     checker.absolute("paths.state", &raw.paths.state)?;
     checker.absolute("paths.status_socket", &raw.paths.status_socket)?;
+    let beside_status = || raw.paths.status_socket.with_file_name("control.sock");
+    let control_socket = raw.paths.control_socket.take().unwrap_or_else(beside_status);
+    checker.absolute("paths.control_socket", &control_socket)?;
     Ok(Config {
         node: raw.node.name,
         gpus: usize::from(raw.node.gpus),
@@ -113,6 +118,7 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
         facility: raw.facility.map(|facility| checker.facility(facility)).transpose()?,
         state: raw.paths.state,
         status_socket: raw.paths.status_socket,
+        control_socket,
         failsafe: FailsafeConfig {
             pump_percent: raw.failsafe.pump_percent,
             valve_percent: raw.failsafe.valve_percent,

@@ -101,12 +101,18 @@ pub(super) struct Facility {
 pub(super) struct Paths {
     pub(super) state: PathBuf,
     pub(super) status_socket: PathBuf,
+    pub(super) control_socket: Option<PathBuf>,
     pub(super) profiles: Option<PathBuf>,
 }
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { state: "/var/lib/eisbach-agent".into(), status_socket: STATUS_SOCKET.into(), profiles: None }
+        Self {
+            state: "/var/lib/eisbach-agent".into(),
+            status_socket: STATUS_SOCKET.into(),
+            control_socket: None,
+            profiles: None,
+        }
     }
 }
 
