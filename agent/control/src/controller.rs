@@ -1,19 +1,19 @@
 //! One step: analyse first, then act. Read it top to bottom.
 
-use eisbach_protocol::alarm::Alarm;
-use eisbach_protocol::gpu_link::{GpuHealth, MAX_GPUS};
-use eisbach_protocol::reading::{BadReason, Quality, Reading};
-use eisbach_protocol::units::{Kelvin, Millis, Percent};
+use eisbach_protocol::gpu_link::MAX_GPUS;
+use eisbach_protocol::units::{Millis, Percent};
 use heapless::Vec;
 
 use crate::alarms::AlarmSet;
 use crate::decision::{Decision, GpuDecision, Leader, Output, Reason, Rung};
+use crate::effects::Effects;
 use crate::estimate::{Estimator, NodeView};
 use crate::flow_guard::{Flow, FlowGuard, Known};
 use crate::history::History;
 use crate::ladder::{Context, Forced, Ladder, distance_to_next};
 use crate::pump::{PumpLoop, PumpTask};
 use crate::snapshot::Snapshot;
+use crate::standing::{Facts, is_silent, standing};
 use crate::state::{Cause, Findings, PATIENCE, State, StateName};
 use crate::supply::{self, SupplyLoop, SupplyTarget};
 use crate::tuning::Tuning;
@@ -26,14 +26,6 @@ const LONGEST_STEP_S: f32 = 2.0;
 const RESET_EVERY: Millis = Millis::from_secs(10);
 const RESET_PULSE: Millis = Millis::from_secs(1);
 const MOST_RESETS: u8 = 6;
-/// A pump that is asked for is given this long to obey the bus.
-const TAKE_REMOTE: Millis = Millis::from_secs(3);
-/// The pump may be off its set-point by so many points, and for so long: drives ramp.
-const PUMP_OFF: (f32, Millis) = (10.0, Millis::from_secs(12));
-/// The valve may be off its set-point by so many points, and for so long: strokes take minutes.
-const VALVE_OFF: (f32, Millis) = (10.0, Millis::from_secs(150));
-/// Supply this far below its floor is an alarm; less is the sensor's noise.
-const CONDENSATION_SLACK: Kelvin = Kelvin::new(0.5);
 
 /// The controller of one node.
 #[derive(Clone, Debug)]
@@ -44,9 +36,7 @@ pub struct Controller {
     last_step: Option<Millis>,
     last_loop: Option<Millis>,
     meter_seen: Option<Millis>,
-    pump_off_since: Option<Millis>,
-    local_since: Option<Millis>,
-    valve_off_since: Option<Millis>,
+    effects: Effects,
     resets: Resets,
     estimator: Estimator,
     history: History,
@@ -85,9 +75,7 @@ impl Controller {
             last_step: None,
             last_loop: None,
             meter_seen: None,
-            pump_off_since: None,
-            local_since: None,
-            valve_off_since: None,
+            effects: Effects::default(),
             resets: Resets::default(),
             estimator: Estimator::default(),
             history: History::default(),
@@ -158,7 +146,7 @@ impl Controller {
             dt_s: step_s,
         };
         let flow = self.guard.judge(snapshot, known, &self.tuning);
-        self.watch_effects(snapshot, now);
+        self.effects.watch(snapshot, (self.held.0.value, self.held.1.value), now);
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
         }
@@ -193,25 +181,6 @@ impl Controller {
         } else {
             None
         }
-    }
-
-    /// Notes since when an actuator does not do what it was told.
-    fn watch_effects(&mut self, snapshot: &Snapshot, now: Millis) {
-        let off = |value: Option<Percent>, wanted: Option<Percent>, band: f32| {
-            value.zip(wanted).is_some_and(|(value, wanted)| (value - wanted).get().abs() > band)
-        };
-        let remote = snapshot.pump.remote.usable() != Some(false);
-        self.local_since = (!remote).then(|| self.local_since.unwrap_or(now));
-        // A drive that is down, or was until now, has an alarm of its own and then a ramp to climb.
-        let down =
-            snapshot.pump.running.usable() == Some(false) || snapshot.pump.alarm.usable() == Some(true);
-        let speed = snapshot.pump.speed.usable();
-        let faster =
-            snapshot.pump.shared && speed.zip(self.held.0.value).is_some_and(|(is, asked)| is > asked);
-        let pump = remote && !down && !faster && off(speed, self.held.0.value, PUMP_OFF.0);
-        self.pump_off_since = pump.then(|| self.pump_off_since.unwrap_or(now));
-        let valve = off(snapshot.valve.position.usable(), self.held.1.value, VALVE_OFF.0);
-        self.valve_off_since = valve.then(|| self.valve_off_since.unwrap_or(now));
     }
 
     /// Whether the drive shall forget its alarm now.
@@ -369,59 +338,20 @@ impl Controller {
     }
 
     fn alarms(&self, snapshot: &Snapshot, analysis: &Analysis, now: Millis) -> AlarmSet {
-        let mut set = AlarmSet::NONE;
         let state = self.state.name();
-        set.raise_if(state == StateName::Leak, Alarm::Leak);
-        set.raise_if(state == StateName::Uncontrollable, Alarm::Uncontrollable);
-        // A stopped loop has no flow by intention.
-        set.raise_if(matches!(analysis.flow, Flow::Lost(_)) && state != StateName::Leak, Alarm::LossOfFlow);
-        let at_limit =
-            analysis.findings.hottest_measured.is_some_and(|margin| margin < self.tuning.deep_margin);
-        set.raise_if(at_limit, Alarm::OverTemperature);
-
-        let starting = state == StateName::Boot && now.since(self.started.unwrap_or(now)) <= PATIENCE;
-        if starting {
-            return set;
-        }
-        let no_link = snapshot.gpus.is_empty() && snapshot.gpus_expected > 0;
-        set.raise_if(no_link, Alarm::GpuLinkDown);
-        let missing = snapshot.gpus.len() < snapshot.gpus_expected;
-        let unwell =
-            snapshot.gpus.iter().any(|gpu| !matches!(gpu.health, GpuHealth::Ok | GpuHealth::Unknown));
-        set.raise_if(!no_link && (missing || unwell), Alarm::GpuUnavailable);
-        set.raise_if(snapshot.pump.speed.usable().is_none(), Alarm::PumpSilent);
-        set.raise_if(snapshot.pump.alarm.usable() == Some(true), Alarm::PumpFault);
-        let local = self.local_since.is_some_and(|since| now.since(since) > TAKE_REMOTE);
-        set.raise_if(local, Alarm::PumpLocal);
-        set.raise_if(is_silent(&snapshot.valve.position), Alarm::ValveSilent);
-        set.raise_if(snapshot.valve.fault.usable() == Some(true), Alarm::ValveFault);
-        let no_meter = snapshot.meter.flow.usable().is_none() || snapshot.meter.supply.usable().is_none();
-        set.raise_if(no_meter, Alarm::MeterSilent);
-        set.raise_if(self.guard.is_doubtful(snapshot, now, &self.tuning), Alarm::FlowDoubtful);
-        let ignored = |since: Option<Millis>, limit| since.is_some_and(|since| now.since(since) > limit);
-        // A tripped drive ignores its set-point too: that has an alarm of its own.
-        let pump_down = set.has(Alarm::LossOfFlow) || set.has(Alarm::PumpFault);
-        set.raise_if(
-            (ignored(self.pump_off_since, PUMP_OFF.1) && !pump_down)
-                || ignored(self.valve_off_since, VALVE_OFF.1),
-            Alarm::SetPointIgnored,
-        );
-        set.raise_if(is_silent(&snapshot.room.dew_point), Alarm::DewPointUnknown);
-        let rope = is_silent(&snapshot.leak.detected) || snapshot.leak.fault.usable() == Some(true);
-        set.raise_if(rope, Alarm::LeakSensorFault);
-        let cold = snapshot
-            .meter
-            .supply
-            .usable()
-            .is_some_and(|supply| supply < analysis.target.floor - CONDENSATION_SLACK);
-        set.raise_if(cold && snapshot.room.dew_point.usable().is_some(), Alarm::Condensation);
-        set
+        standing(&Facts {
+            snapshot,
+            state,
+            starting: state == StateName::Boot && now.since(self.started.unwrap_or(now)) <= PATIENCE,
+            flow: analysis.flow,
+            doubtful: self.guard.is_doubtful(snapshot, now, &self.tuning),
+            hottest_measured: analysis.findings.hottest_measured,
+            effects: &self.effects,
+            floor: analysis.target.floor,
+            now,
+            tuning: &self.tuning,
+        })
     }
-}
-
-/// Whether something that should answer does not. What the node does not have is not silent.
-fn is_silent<T: Copy>(reading: &Reading<T>) -> bool {
-    reading.usable().is_none() && reading.quality() != Quality::Bad(BadReason::NotSupported)
 }
 
 const HOLD: Output<Percent> = Output { value: None, leader: Leader::Boot, reason: Reason::HoldAtStart };

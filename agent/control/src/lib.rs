@@ -22,12 +22,14 @@
 mod alarms;
 mod controller;
 mod decision;
+mod effects;
 mod estimate;
 mod flow_guard;
 mod history;
 mod ladder;
 mod pump;
 mod snapshot;
+mod standing;
 mod state;
 mod supply;
 mod tuning;

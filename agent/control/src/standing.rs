@@ -1,0 +1,82 @@
+//! Which alarms stand after a step.
+
+use eisbach_protocol::alarm::Alarm;
+use eisbach_protocol::gpu_link::GpuHealth;
+use eisbach_protocol::reading::{BadReason, Quality, Reading};
+use eisbach_protocol::units::{Celsius, Kelvin, Millis};
+
+use crate::alarms::AlarmSet;
+use crate::effects::Effects;
+use crate::flow_guard::Flow;
+use crate::snapshot::Snapshot;
+use crate::state::StateName;
+use crate::tuning::Tuning;
+
+/// Supply this far below its floor is an alarm; less is the sensor's noise.
+const CONDENSATION_SLACK: Kelvin = Kelvin::new(0.5);
+
+/// What the alarms are judged by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) state: StateName,
+    /// Inputs are still awaited: silence is no alarm yet.
+    pub(crate) starting: bool,
+    pub(crate) flow: Flow,
+    pub(crate) doubtful: bool,
+    pub(crate) hottest_measured: Option<Kelvin>,
+    pub(crate) effects: &'a Effects,
+    /// Lowest supply temperature that does not condense.
+    pub(crate) floor: Celsius,
+    pub(crate) now: Millis,
+    pub(crate) tuning: &'a Tuning,
+}
+
+/// The alarms.
+pub(crate) fn standing(facts: &Facts<'_>) -> AlarmSet {
+    let Facts { snapshot, state, effects, now, .. } = *facts;
+    let mut set = AlarmSet::NONE;
+    set.raise_if(state == StateName::Leak, Alarm::Leak);
+    set.raise_if(state == StateName::Uncontrollable, Alarm::Uncontrollable);
+    // A stopped loop has no flow by intention.
+    set.raise_if(matches!(facts.flow, Flow::Lost(_)) && state != StateName::Leak, Alarm::LossOfFlow);
+    let at_limit = facts.hottest_measured.is_some_and(|margin| margin < facts.tuning.deep_margin);
+    set.raise_if(at_limit, Alarm::OverTemperature);
+    if facts.starting {
+        return set;
+    }
+
+    gpus(snapshot, &mut set);
+    set.raise_if(snapshot.pump.speed.usable().is_none(), Alarm::PumpSilent);
+    set.raise_if(snapshot.pump.alarm.usable() == Some(true), Alarm::PumpFault);
+    set.raise_if(effects.pump_is_local(now), Alarm::PumpLocal);
+    set.raise_if(is_silent(&snapshot.valve.position), Alarm::ValveSilent);
+    set.raise_if(snapshot.valve.fault.usable() == Some(true), Alarm::ValveFault);
+    let no_meter = snapshot.meter.flow.usable().is_none() || snapshot.meter.supply.usable().is_none();
+    set.raise_if(no_meter, Alarm::MeterSilent);
+    set.raise_if(facts.doubtful, Alarm::FlowDoubtful);
+    // A tripped drive ignores its set-point too: that has an alarm of its own.
+    let pump_down = set.has(Alarm::LossOfFlow) || set.has(Alarm::PumpFault);
+    let ignored = (effects.pump_is_off(now) && !pump_down) || effects.valve_is_off(now);
+    set.raise_if(ignored, Alarm::SetPointIgnored);
+    set.raise_if(is_silent(&snapshot.room.dew_point), Alarm::DewPointUnknown);
+    let rope = is_silent(&snapshot.leak.detected) || snapshot.leak.fault.usable() == Some(true);
+    set.raise_if(rope, Alarm::LeakSensorFault);
+    let supply = snapshot.meter.supply.usable();
+    let cold = supply.is_some_and(|supply| supply < facts.floor - CONDENSATION_SLACK);
+    set.raise_if(cold && snapshot.room.dew_point.usable().is_some(), Alarm::Condensation);
+    set
+}
+
+fn gpus(snapshot: &Snapshot, set: &mut AlarmSet) {
+    let no_link = snapshot.gpus.is_empty() && snapshot.gpus_expected > 0;
+    set.raise_if(no_link, Alarm::GpuLinkDown);
+    let missing = snapshot.gpus.len() < snapshot.gpus_expected;
+    let unwell = snapshot.gpus.iter().any(|gpu| !matches!(gpu.health, GpuHealth::Ok | GpuHealth::Unknown));
+    set.raise_if(!no_link && (missing || unwell), Alarm::GpuUnavailable);
+}
+
+/// Whether something that should answer does not. What the node does not have is not silent.
+pub(crate) fn is_silent<T: Copy>(reading: &Reading<T>) -> bool {
+    reading.usable().is_none() && reading.quality() != Quality::Bad(BadReason::NotSupported)
+}
