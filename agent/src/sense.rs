@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use eisbach_control::{
     GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
 };
-use eisbach_protocol::gpu_link::{Aged, Field};
+use eisbach_protocol::gpu_link::{Aged, DriverState, Field};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Millis, Quantity};
@@ -24,15 +24,20 @@ const GPU_LINK_GONE: Millis = Millis::from_secs(3);
 const POSSIBLE_CELSIUS: RangeInclusive<f32> = -40.0..=150.0;
 /// Margins beyond this are no margins, K.
 const POSSIBLE_KELVIN: RangeInclusive<f32> = -100.0..=150.0;
+/// The driver's reasons for a slow clock that are heat: by software, and by hardware (nvml.h).
+const THERMAL_REASONS: u32 = 0x20 | 0x40;
 /// No single GPU draws more, W.
 const POSSIBLE_WATTS: RangeInclusive<f32> = 0.0..=3000.0;
 
 /// The node at `now`.
 pub fn snapshot(links: &Links, gpus_expected: usize, reset: bool, now: Millis) -> Snapshot {
     let quantity = Quantities { links, now };
+    let view = links.gpu.view();
     Snapshot {
-        gpus: gpus(&links.gpu.view(), now),
+        gpus: gpus(&view, now),
         gpus_expected,
+        detached: view.driver == DriverState::Detached,
+        power_budget: None,
         pump: PumpInput {
             running: quantity.flag(DeviceRole::Pump, Signal::PumpRunning),
             alarm: quantity.flag(DeviceRole::Pump, Signal::PumpAlarm),
@@ -91,6 +96,8 @@ fn gpu(entry: &GpuEntry, now: Millis) -> GpuInput {
         temperature: judged(&sample.temperature, age, &POSSIBLE_CELSIUS),
         margin: judged(&sample.margin, age, &POSSIBLE_KELVIN),
         power: judged(&sample.power, age, &POSSIBLE_WATTS),
+        thermal_slowdown: told(&sample.throttle_reasons, age, GPU_STALE)
+            .map(|bits| bits & THERMAL_REASONS != 0),
         limits: GpuLimits {
             power_min: sample.limit_min,
             power_default: sample.limit_default,
@@ -99,6 +106,7 @@ fn gpu(entry: &GpuEntry, now: Millis) -> GpuInput {
         },
         held_cap: sample.held_cap,
         held_clock: sample.held_clock,
+        held_profile: sample.held_profile,
     }
 }
 

@@ -5,17 +5,21 @@ use eisbach_protocol::units::{Millis, Percent};
 use heapless::Vec;
 
 use crate::alarms::AlarmSet;
-use crate::decision::{Decision, GpuDecision, Leader, Output, Reason, Rung};
+use crate::budget::{Budgets, LoopView};
+use crate::decision::{Decision, Escalation, GpuDecision, Leader, Output, Reason};
 use crate::effects::Effects;
+use crate::escalation::{Escalator, Plight};
 use crate::estimate::{Estimator, NodeView};
 use crate::flow_guard::{Flow, FlowGuard, Known};
 use crate::history::History;
-use crate::ladder::{Context, Forced, Ladder, distance_to_next};
-use crate::pump::{PumpLoop, PumpTask};
+use crate::ladder::{Context, Order};
+use crate::pump::{FULL_SPEED, PumpLoop, PumpTask};
+use crate::rungs::{distance_to_next, highest_rung};
 use crate::snapshot::Snapshot;
 use crate::standing::{Facts, is_silent, standing};
 use crate::state::{Cause, Findings, PATIENCE, State, StateName};
 use crate::supply::{self, SupplyLoop, SupplyTarget};
+use crate::throttle::Throttle;
 use crate::tuning::Tuning;
 
 /// Period of the pump and supply loops.
@@ -36,6 +40,7 @@ pub struct Controller {
     last_step: Option<Millis>,
     last_loop: Option<Millis>,
     meter_seen: Option<Millis>,
+    gpus_seen: bool,
     effects: Effects,
     resets: Resets,
     estimator: Estimator,
@@ -43,7 +48,9 @@ pub struct Controller {
     guard: FlowGuard,
     pump: PumpLoop,
     supply: SupplyLoop,
-    ladders: [Ladder; MAX_GPUS],
+    budgets: Budgets,
+    throttle: Throttle,
+    escalator: Escalator,
     /// Set-points of the last loop run, which hold until the next.
     held: (Output<Percent>, Output<Percent>),
     run: bool,
@@ -75,6 +82,7 @@ impl Controller {
             last_step: None,
             last_loop: None,
             meter_seen: None,
+            gpus_seen: false,
             effects: Effects::default(),
             resets: Resets::default(),
             estimator: Estimator::default(),
@@ -82,7 +90,9 @@ impl Controller {
             guard: FlowGuard::new(&tuning),
             pump: PumpLoop::default(),
             supply: SupplyLoop::default(),
-            ladders: [Ladder::default(); MAX_GPUS],
+            budgets: Budgets::default(),
+            throttle: Throttle::default(),
+            escalator: Escalator::default(),
             held: (HOLD, HOLD),
             run: true,
         }
@@ -114,11 +124,12 @@ impl Controller {
 
         let second = self.loop_due(now);
         let (pump, valve) = self.loops(snapshot, &analysis, now, second);
-        let gpus = self.ladders(&analysis, now, second.is_some());
+        let gpus = self.throttle(snapshot, &analysis, now, second.is_some());
         self.run = self.state.name() != StateName::Leak;
         let pump_reset = self.reset_pump(&analysis, now);
+        let escalation = self.escalator.step(&self.plight(snapshot, &analysis), now, &self.tuning);
         let decision = self.decide(snapshot, &analysis, (pump, valve), gpus, now);
-        Decision { pump_reset, ..decision }
+        Decision { pump_reset, escalation, ..decision }
     }
 
     /// Time since the last step, bounded.
@@ -150,6 +161,7 @@ impl Controller {
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
         }
+        self.gpus_seen |= node.hottest_measured.is_some();
         let findings = Findings {
             // A broken rope is a fault of its own: what it says about water is not believed.
             water: snapshot.leak.detected.usable() == Some(true)
@@ -162,6 +174,8 @@ impl Controller {
                 && snapshot.pump.speed.usable().is_some()
                 && !is_silent(&snapshot.valve.position),
             silent: self.silent(&node, snapshot, now),
+            slowed: node.slowed,
+            throttled: self.throttle.is_hot(),
             pump_alarm: snapshot.pump.alarm.usable() == Some(true),
             reset: snapshot.reset,
         };
@@ -172,7 +186,9 @@ impl Controller {
     fn silent(&self, node: &NodeView, snapshot: &Snapshot, now: Millis) -> Option<Reason> {
         let unseen = now.since(self.started.unwrap_or(now)) > PATIENCE && !node.all_seen;
         let meter_gone = now.since(self.meter_seen.or(self.started).unwrap_or(now)) > self.tuning.blind_after;
-        if unseen || (snapshot.gpus.is_empty() && snapshot.gpus_expected > 0) {
+        if snapshot.detached {
+            Some(Reason::GpusDetached)
+        } else if unseen || (snapshot.gpus.is_empty() && snapshot.gpus_expected > 0) {
             Some(Reason::GpuSilent)
         } else if meter_gone && snapshot.meter.flow.usable().is_some() {
             Some(Reason::SupplyUnknown)
@@ -260,38 +276,61 @@ impl Controller {
         self.held
     }
 
-    fn ladders(&mut self, analysis: &Analysis, now: Millis, second: bool) -> Vec<GpuDecision, MAX_GPUS> {
-        let forced = self.forced(now);
+    fn throttle(
+        &mut self,
+        snapshot: &Snapshot,
+        analysis: &Analysis,
+        now: Millis,
+        second: bool,
+    ) -> Vec<GpuDecision, MAX_GPUS> {
+        let meter = &snapshot.meter;
+        let lost = matches!(analysis.flow, Flow::Lost(_));
+        let all_it_has = self.held.0.value.is_some_and(|speed| speed >= FULL_SPEED);
+        let view = LoopView {
+            facility: snapshot.power_budget,
+            flow: meter.flow.usable().filter(|_| !lost),
+            supply: meter.supply.usable(),
+            return_: meter.return_.usable(),
+            target: analysis.target.celsius,
+            pump_at_limit: all_it_has || self.effects.pump_is_off(now),
+        };
+        let budget = self.budgets.judge(&view, now, &self.tuning);
         let context = Context {
             now,
             second,
-            cooling_proven: analysis.flow == Flow::Proven
-                && matches!(self.state, State::Running | State::Hot { .. }),
-            forced,
+            cooling_proven: self.cooling_proven(analysis),
+            order: self.order(now),
+            supply: view.supply,
             tuning: &self.tuning,
         };
-        analysis
-            .node
-            .gpus
-            .iter()
-            .zip(&mut self.ladders)
-            .map(|(gpu, ladder)| ladder.step(gpu, &context))
-            .collect()
+        self.throttle.step(&analysis.node, budget, &context)
     }
 
-    /// Minimum power for all, by order of the state.
-    fn forced(&self, now: Millis) -> Option<Forced> {
+    fn cooling_proven(&self, analysis: &Analysis) -> bool {
+        analysis.flow == Flow::Proven && matches!(self.state, State::Running | State::Hot { .. })
+    }
+
+    /// Little power for all, by order of the state. A GPU at its limit while there is flow needs no order: its own
+    /// ladder has it, and the others are cooled.
+    fn order(&self, now: Millis) -> Option<Order> {
         match self.state {
             State::Boot { .. } | State::Running | State::Hot { .. } => None,
-            State::Critical { since, cause, .. } => {
-                Some(Forced { cause, second_stage: now.since(since) >= self.tuning.second_stage_after })
-            }
-            State::Leak => {
-                Some(Forced { cause: (Leader::LeakInterlock, Reason::WaterFound), second_stage: true })
-            }
-            State::Uncontrollable => {
-                Some(Forced { cause: (Leader::FlowGuard, Reason::NothingHelped), second_stage: true })
-            }
+            State::Critical { since, cause, .. } => (cause.0 == Leader::FlowGuard)
+                .then(|| Order { cause, second_stage: now.since(since) >= self.tuning.second_stage_after }),
+            State::Leak => Some(Order::lowest((Leader::LeakInterlock, Reason::WaterFound))),
+            State::Uncontrollable => Some(Order::lowest((Leader::FlowGuard, Reason::NothingHelped))),
+        }
+    }
+
+    fn plight(&self, snapshot: &Snapshot, analysis: &Analysis) -> Plight {
+        Plight {
+            state: self.state.name(),
+            water: analysis.findings.water,
+            flow: analysis.flow,
+            hottest_measured: analysis.findings.hottest_measured,
+            blind: self.gpus_seen && analysis.findings.hottest_measured.is_none() && !snapshot.detached,
+            deep: self.throttle.deep(),
+            reset: snapshot.reset,
         }
     }
 
@@ -320,8 +359,8 @@ impl Controller {
             flow_demand: self.pump.flow(),
             node_power: analysis.node.power,
             hottest_margin: analysis.node.hottest,
-            cooling_proven: analysis.flow == Flow::Proven
-                && matches!(self.state, State::Running | State::Hot { .. }),
+            cooling_proven: self.cooling_proven(analysis),
+            escalation: Escalation::default(),
             alarms: self.alarms(snapshot, analysis, now),
         }
     }
@@ -329,7 +368,7 @@ impl Controller {
     fn cause(&self, analysis: &Analysis) -> Cause {
         match self.state {
             State::Boot { .. } => (Leader::Boot, Reason::FirstReadings),
-            State::Running => (Leader::Normal, Reason::Nothing),
+            State::Running => self.throttle.led().unwrap_or((Leader::Normal, Reason::Nothing)),
             State::Hot { cause, .. } | State::Critical { cause, .. } => cause,
             State::Leak if analysis.findings.water => (Leader::LeakInterlock, Reason::WaterFound),
             State::Leak => (Leader::LeakInterlock, Reason::LeakLatched),
@@ -355,31 +394,3 @@ impl Controller {
 }
 
 const HOLD: Output<Percent> = Output { value: None, leader: Leader::Boot, reason: Reason::HoldAtStart };
-
-/// The highest rung in use: GPUs first, then what the node gave up.
-fn highest_rung(gpus: &[GpuDecision], pump: Output<Percent>, valve: Output<Percent>) -> Rung {
-    let throttled = gpus.iter().map(|gpu| gpu.rung).max().unwrap_or_default();
-    let full_flow = pump.value.is_some_and(|speed| speed >= Percent::new(100.0));
-    let cooling_first = match valve.leader {
-        Leader::CoolingFirst | Leader::FlowGuard | Leader::Temperature | Leader::SilentPart => {
-            valve.value == Some(Percent::ZERO)
-        }
-        Leader::Boot
-        | Leader::FeedForward
-        | Leader::MarginTrim
-        | Leader::MinimumFlow
-        | Leader::SupplyLoop
-        | Leader::DewPoint
-        | Leader::LeakInterlock
-        | Leader::Release
-        | Leader::Normal => false,
-    };
-    let given_up = if cooling_first {
-        Rung::RecoveryBack
-    } else if full_flow {
-        Rung::MoreFlow
-    } else {
-        Rung::Free
-    };
-    throttled.max(given_up)
-}

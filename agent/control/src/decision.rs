@@ -1,11 +1,11 @@
 //! What the controller decides, and who decided it and why.
 
 use eisbach_protocol::gpu_link::MAX_GPUS;
-use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Megahertz, Percent, Watts};
+use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Megahertz, Millis, Percent, Watts};
 use heapless::Vec;
 
 use crate::alarms::AlarmSet;
-use crate::state::StateName;
+use crate::state::{Cause, StateName};
 
 /// The outcome of one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Decision {
     pub leader: Leader,
     /// Why.
     pub reason: Reason,
-    /// Highest rung in use anywhere on the node.
+    /// Highest rung in use anywhere on the node; what is asked of others is in `escalation`.
     pub rung: Rung,
     /// How much warmer the hottest GPU may get before the next rung; zero on the last one.
     pub next_rung_in: Kelvin,
@@ -40,8 +40,37 @@ pub struct Decision {
     pub hottest_margin: Option<Kelvin>,
     /// There is evidence that coolant carries the heat away.
     pub cooling_proven: bool,
+    /// What is asked of others, because throttling is not enough.
+    pub escalation: Escalation,
     /// Which alarms stand.
     pub alarms: AlarmSet,
+}
+
+/// Calls for help from outside, each with what caused it first. Requests only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Escalation {
+    /// No new work for this node.
+    pub drain: Option<Cause>,
+    /// Work that runs stands still.
+    pub freeze: Option<Cause>,
+    /// Work that runs ends. Latched until a reset or a restart.
+    pub stop: Option<Cause>,
+}
+
+impl Escalation {
+    /// The highest rung asked for.
+    #[must_use]
+    pub const fn rung(&self) -> Option<Rung> {
+        if self.stop.is_some() {
+            Some(Rung::Stop)
+        } else if self.freeze.is_some() {
+            Some(Rung::Freeze)
+        } else if self.drain.is_some() {
+            Some(Rung::Drain)
+        } else {
+            None
+        }
+    }
 }
 
 /// An actuator's set-point with its author.
@@ -60,16 +89,50 @@ pub struct Output<T> {
 pub struct GpuDecision {
     /// Its rung.
     pub rung: Rung,
+    /// When it came to this rung.
+    pub since: Millis,
     /// Highest power; `None` takes our limit away.
     pub power_cap: Option<Watts>,
     /// Highest SM clock; `None` takes our lock away.
     pub clock_max: Option<Megahertz>,
+    /// The low-power profile is wanted, where the device has one.
+    pub low_power_profile: bool,
+    /// Power comes back: smoothing of its rise is wanted, where the device has it.
+    pub smoothing: bool,
     /// What dictates it.
     pub leader: Leader,
     /// Why.
     pub reason: Reason,
+    /// What the way back waits for.
+    pub release: Release,
     /// Its margin as control sees it: measured, or extrapolated while it is silent.
     pub margin: Option<Kelvin>,
+}
+
+/// What a throttled GPU waits for before it gets something back.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Release {
+    /// Nothing is held.
+    #[default]
+    Nothing,
+    /// Its margin must be wide enough for long enough.
+    Margin {
+        /// Kelvin that are missing; zero while it is wide enough.
+        missing: Kelvin,
+        /// How long it has been wide enough.
+        held: Millis,
+        /// How long it must be.
+        needed: Millis,
+    },
+    /// Evidence that coolant carries the heat away.
+    CoolingProof,
+    /// Nothing more: power is coming back.
+    Ramp {
+        /// Up to the device's default.
+        to_go: Watts,
+    },
+    /// A larger budget.
+    Budget,
 }
 
 /// A step of the throttling ladder, lowest first.
@@ -82,10 +145,16 @@ pub enum Rung {
     MoreFlow,
     /// Heat recovery is given back to cooling.
     RecoveryBack,
-    /// SM clocks are locked low.
-    ClockLock,
+    /// SM clocks are locked low, and the low-power profile is on where there is one.
+    Soft,
     /// Power is capped.
     PowerCap,
+    /// No new work for this node is asked for.
+    Drain,
+    /// Work that runs is asked to stand still.
+    Freeze,
+    /// Work that runs is asked to end.
+    Stop,
 }
 
 impl Rung {
@@ -96,8 +165,11 @@ impl Rung {
             Self::Free => 0,
             Self::MoreFlow => 1,
             Self::RecoveryBack => 2,
-            Self::ClockLock => 3,
+            Self::Soft => 3,
             Self::PowerCap => 4,
+            Self::Drain => 5,
+            Self::Freeze => 6,
+            Self::Stop => 7,
         }
     }
 }
@@ -142,6 +214,8 @@ words! {
         SilentPart => "silent_part",
         /// The leak interlock.
         LeakInterlock => "leak_interlock",
+        /// A budget that the node's GPUs share.
+        Budget => "budget",
         /// The staged release after throttling.
         Release => "release",
         /// Ordinary operation.
@@ -176,6 +250,14 @@ words! {
         GpuHot => "a GPU is close to slowdown",
         /// A GPU is at its limit.
         GpuAtLimit => "a GPU has reached slowdown",
+        /// The driver's thermal bits.
+        ThermalSlowdown => "the driver slows a GPU down for its heat",
+        /// Cooling is at its limit.
+        ThermalBudget => "the coolant carries no more heat than this",
+        /// The facility's word.
+        FacilityBudget => "the facility grants no more power than this",
+        /// The GPU process has let go.
+        GpusDetached => "the GPUs are detached and count as heating",
         /// A GPU does not answer.
         GpuSilent => "a GPU does not answer and counts as heating",
         /// The meter does not answer.
@@ -200,6 +282,12 @@ words! {
         WaterFound => "water found, loop stopped",
         /// Water was found earlier.
         LeakLatched => "a leak was found and has not been reset",
+        /// Deep for long.
+        DeepForLong => "a GPU has been at lowest power and clocks for long",
+        /// Deep does not help.
+        DeepInVain => "lowest power and clocks do not cool a GPU",
+        /// No telemetry, no flow.
+        BlindWithoutFlow => "no GPU tells its temperature and flow is not proven",
         /// Nothing helped.
         NothingHelped => "full cooling and minimum power did not help",
         /// Margin is back.

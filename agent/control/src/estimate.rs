@@ -9,7 +9,7 @@
 //! ```
 
 use eisbach_protocol::gpu_link::MAX_GPUS;
-use eisbach_protocol::units::{Celsius, Kelvin, Megahertz, Millis, Watts};
+use eisbach_protocol::units::{Celsius, Kelvin, Megahertz, Millis, Quantity, Watts};
 use heapless::Vec;
 
 use crate::snapshot::{GpuInput, Snapshot};
@@ -22,6 +22,10 @@ pub(crate) struct GpuView {
     pub(crate) margin: Option<Kelvin>,
     /// Its margin was measured just now.
     pub(crate) answers: bool,
+    /// Core temperature, if it answers.
+    pub(crate) temperature: Option<Celsius>,
+    /// The driver slows it down for its heat.
+    pub(crate) slowed: bool,
     /// Power, or the most it can draw if unknown.
     pub(crate) power: Watts,
     /// Lowest and default power limit.
@@ -29,7 +33,9 @@ pub(crate) struct GpuView {
     /// Lowest and highest SM clock.
     pub(crate) clock_range: (Megahertz, Megahertz),
     /// What the GPU process holds for us.
-    pub(crate) held: (Option<Watts>, Option<Megahertz>),
+    pub(crate) held_cap: Option<Watts>,
+    pub(crate) held_clock: Option<Megahertz>,
+    pub(crate) held_profile: bool,
 }
 
 /// All GPUs of the node as control sees them.
@@ -44,6 +50,10 @@ pub(crate) struct NodeView {
     pub(crate) mean_temperature: Option<(Celsius, usize)>,
     /// Sum of powers.
     pub(crate) power: Watts,
+    /// The driver slows one of them down for its heat.
+    pub(crate) slowed: bool,
+    /// What GPUs that are expected and not listed may draw.
+    pub(crate) unlisted: Watts,
     /// Every expected GPU has been seen at least once.
     pub(crate) all_seen: bool,
     /// Every expected GPU answers now.
@@ -72,6 +82,7 @@ impl Estimator {
                 temperatures = (temperatures.0 + temperature.get(), temperatures.1 + 1);
             }
             node.power += view.power;
+            node.slowed |= view.slowed;
             node.hottest = smaller(node.hottest, view.margin);
             if view.answers {
                 node.hottest_measured = smaller(node.hottest_measured, view.margin);
@@ -82,7 +93,8 @@ impl Estimator {
         let missing = snapshot.gpus_expected.saturating_sub(snapshot.gpus.len());
         #[expect(clippy::cast_precision_loss, reason = "at most 16")]
         let (missing_share, count) = (missing as f32, temperatures.1 as f32);
-        node.power += tuning.fallback_power.1 * missing_share;
+        node.unlisted = tuning.fallback_power.1 * missing_share;
+        node.power += node.unlisted;
         node.mean_temperature =
             (temperatures.1 > 0).then(|| (Celsius::new(temperatures.0 / count), temperatures.1));
         node.all_seen = missing == 0 && node.gpus.iter().all(|gpu| gpu.margin.is_some());
@@ -92,7 +104,7 @@ impl Estimator {
 }
 
 fn view_one(gpu: &GpuInput, seen: &mut Option<Seen>, now: Millis, tuning: &Tuning) -> GpuView {
-    let measured = gpu.margin.usable();
+    let measured = gpu.margin.usable().filter(|margin| margin.get().is_finite());
     if let Some(margin) = measured {
         *seen = Some(Seen { margin, at: Millis::new(now.get().saturating_sub(gpu.margin.age().get())) });
     }
@@ -104,21 +116,29 @@ fn view_one(gpu: &GpuInput, seen: &mut Option<Seen>, now: Millis, tuning: &Tunin
         }
     });
     let limits = gpu.limits;
-    let power_range = (
-        limits.power_min.unwrap_or(tuning.fallback_power.0),
-        limits.power_default.unwrap_or(tuning.fallback_power.1),
-    );
+    let power_range = range((limits.power_min, limits.power_default), tuning.fallback_power);
+    let power = gpu.power.usable().filter(|power| power.get().is_finite());
     GpuView {
         margin,
         answers: measured.is_some(),
-        power: gpu.power.usable().unwrap_or_else(|| gpu.held_cap.unwrap_or(power_range.1)),
+        temperature: gpu.temperature.usable(),
+        slowed: gpu.thermal_slowdown.usable() == Some(true),
+        power: power.unwrap_or_else(|| {
+            gpu.held_cap.map_or(power_range.1, |cap| cap.held(power_range.0, power_range.1))
+        }),
         power_range,
-        clock_range: (
-            limits.clock_min.unwrap_or(tuning.fallback_clock.0),
-            limits.clock_max.unwrap_or(tuning.fallback_clock.1),
-        ),
-        held: (gpu.held_cap, gpu.held_clock),
+        clock_range: range((limits.clock_min, limits.clock_max), tuning.fallback_clock),
+        held_cap: gpu.held_cap,
+        held_clock: gpu.held_clock,
+        held_profile: gpu.held_profile,
     }
+}
+
+/// The range that the device tells, end by end; the fallback where that is no range.
+fn range<Q: Quantity>(told: (Option<Q>, Option<Q>), fallback: (Q, Q)) -> (Q, Q) {
+    let (low, high) = (told.0.unwrap_or(fallback.0), told.1.unwrap_or(fallback.1));
+    // A NaN is in no order with anything.
+    if low > Q::from_f32(0.0) && low <= high && high.get().is_finite() { (low, high) } else { fallback }
 }
 
 fn smaller(a: Option<Kelvin>, b: Option<Kelvin>) -> Option<Kelvin> {

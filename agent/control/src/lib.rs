@@ -6,7 +6,9 @@
 //!  now      ─►│ guard:    loss of flow, over-temperature   (every step, 10 Hz)       │─► Decision
 //!             │ state:    Boot · Running · Hot · Critical · Leak · Uncontrollable    │
 //!             │ loops:    pump, supply and recovery valve  (1 Hz)                    │
-//!             │ ladder:   clock lock, power cap, per GPU   (every step)              │
+//!             │ ladder:   soft, cap, deep, per GPU         (every step)              │
+//!             │ budget:   power that all GPUs share        (1 Hz)                    │
+//!             │ calls:    drain, freeze, stop, outside     (every step)              │
 //!             └──────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -19,24 +21,33 @@
 
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 mod alarms;
+mod budget;
 mod controller;
 mod decision;
 mod effects;
+mod escalation;
 mod estimate;
 mod flow_guard;
 mod history;
 mod ladder;
 mod pump;
+mod ration;
+mod rungs;
+mod share;
 mod snapshot;
 mod standing;
 mod state;
 mod supply;
+mod throttle;
 mod tuning;
 
 pub use alarms::AlarmSet;
 pub use controller::Controller;
-pub use decision::{Decision, GpuDecision, Leader, Output, Reason, Rung};
+pub use decision::{Decision, Escalation, GpuDecision, Leader, Output, Reason, Release, Rung};
 pub use snapshot::{GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput};
-pub use state::StateName;
+pub use state::{Cause, StateName};
 pub use tuning::{Tuning, TuningError};

@@ -14,6 +14,9 @@ use eisbach_protocol::units::{Kelvin, LitersPerMinute, Percent, Watts};
 use crate::decision::{Leader, Output, Reason};
 use crate::tuning::Tuning;
 
+/// Full speed of the pump.
+pub(crate) const FULL_SPEED: Percent = Percent::new(100.0);
+
 /// What the pump loop is asked to serve.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PumpTask {

@@ -12,6 +12,10 @@ pub struct Snapshot {
     pub gpus: Vec<GpuInput, MAX_GPUS>,
     /// How many GPUs the node is configured to have; fewer in `gpus` count as silent ones.
     pub gpus_expected: usize,
+    /// The GPU process has let go of the driver, as somebody asked.
+    pub detached: bool,
+    /// Most that all GPUs together may draw, by the facility's word. What is no power is not believed.
+    pub power_budget: Option<Watts>,
     /// The loop's pump.
     pub pump: PumpInput,
     /// The recovery valve.
@@ -37,12 +41,16 @@ pub struct GpuInput {
     pub margin: Reading<Kelvin>,
     /// Power drawn.
     pub power: Reading<Watts>,
+    /// The driver slows the GPU down for its heat.
+    pub thermal_slowdown: Reading<bool>,
     /// What the device can be set to.
     pub limits: GpuLimits,
     /// Power cap that the GPU process already holds for us, for instance from before a restart.
     pub held_cap: Option<Watts>,
     /// Clock lock that the GPU process already holds for us.
     pub held_clock: Option<Megahertz>,
+    /// Low-power profile that the GPU process already holds for us.
+    pub held_profile: bool,
 }
 
 /// What a GPU can be set to. Read from the device; the tuning's fallback stands in until then.

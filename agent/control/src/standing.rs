@@ -69,6 +69,11 @@ pub(crate) fn standing(facts: &Facts<'_>) -> AlarmSet {
 }
 
 fn gpus(snapshot: &Snapshot, set: &mut AlarmSet) {
+    set.raise_if(snapshot.detached, Alarm::GpuDetached);
+    if snapshot.detached {
+        // They are away on purpose: that says it all.
+        return;
+    }
     let no_link = snapshot.gpus.is_empty() && snapshot.gpus_expected > 0;
     set.raise_if(no_link, Alarm::GpuLinkDown);
     let missing = snapshot.gpus.len() < snapshot.gpus_expected;

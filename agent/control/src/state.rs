@@ -15,7 +15,8 @@
 //!   [Leak] is latched over restarts and ends by a reset, [Uncontrollable] by a restart; both end in [Boot].
 //! ```
 //!
-//! Hot means all cooling there is: full flow, all heat to the river. Critical means minimum power besides.
+//! Hot means all cooling there is: full flow, all heat to the river. Critical means minimum power besides: for every
+//! GPU when flow is lost, and only for the GPU at its limit when flow is there.
 
 use eisbach_protocol::units::{Kelvin, Millis};
 
@@ -73,8 +74,8 @@ pub(crate) enum State {
     Uncontrollable,
 }
 
-/// What led to a state.
-pub(crate) type Cause = (Leader, Reason);
+/// What led to a state, or to a call for help: who, and why.
+pub type Cause = (Leader, Reason);
 
 /// What the analysis of one snapshot found.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +90,10 @@ pub(crate) struct Findings {
     pub(crate) all_seen: bool,
     /// A required part has been silent for too long.
     pub(crate) silent: Option<Reason>,
+    /// The driver slows a GPU down for its heat.
+    pub(crate) slowed: bool,
+    /// A GPU is throttled for its own heat.
+    pub(crate) throttled: bool,
     /// The drive reports an alarm, whatever it still does.
     pub(crate) pump_alarm: bool,
     /// A person confirms the end of a latched state.
@@ -139,7 +144,9 @@ impl State {
                 if let Some(cause) = emergency(found, tuning) {
                     return critical(cause, now);
                 }
-                match (hot(found, tuning), is_calm(found.hottest, tuning)) {
+                // Cooling was taken first, so it is given back last.
+                let calm = is_calm(found.hottest, tuning) && !found.throttled;
+                match (hot(found, tuning), calm) {
                     (Some(cause), _) => Self::Hot { cause, calm_since: None },
                     (None, false) => Self::Hot { cause, calm_since: None },
                     (None, true) => {
@@ -197,6 +204,10 @@ fn hot(found: &Findings, tuning: &Tuning) -> Option<Cause> {
     let small = |margin: Option<Kelvin>| margin.is_some_and(|margin| margin < tuning.hot_margin);
     if small(found.hottest_measured) {
         Some((Leader::Temperature, Reason::GpuHot))
+    } else if found.slowed {
+        Some((Leader::Temperature, Reason::ThermalSlowdown))
+    } else if found.silent == Some(Reason::GpusDetached) {
+        Some((Leader::SilentPart, Reason::GpusDetached))
     } else if small(found.hottest) {
         Some((Leader::SilentPart, Reason::GpuSilent))
     } else if found.pump_alarm {
@@ -222,6 +233,8 @@ mod tests {
         hottest_measured: Some(Kelvin::new(30.0)),
         all_seen: true,
         silent: None,
+        slowed: false,
+        throttled: false,
         pump_alarm: false,
         reset: false,
     };
@@ -279,6 +292,19 @@ mod tests {
         let hot = hold(critical, WELL, 6);
         assert_eq!(hot.name(), StateName::Hot);
         assert_eq!(hold(hot, WELL, 20).name(), StateName::Running);
+    }
+
+    #[test]
+    fn the_node_stays_hot_while_a_gpu_is_throttled_for_its_heat() {
+        let hot = hold(State::Running, Findings { hottest_measured: Some(Kelvin::new(14.0)), ..WELL }, 0);
+        assert_eq!(hold(hot, Findings { throttled: true, ..WELL }, 600).name(), StateName::Hot);
+        assert_eq!(hold(hot, WELL, 20).name(), StateName::Running);
+    }
+
+    #[test]
+    fn a_gpu_slowed_down_by_its_driver_makes_the_node_hot() {
+        let hot = hold(State::Running, Findings { slowed: true, ..WELL }, 0);
+        assert_eq!(hot.name(), StateName::Hot);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::healthy;
-use eisbach_control::{Controller, Snapshot, StateName, Tuning};
+use eisbach_control::{Controller, Leader, Snapshot, StateName, Tuning};
 use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::units::{
@@ -34,13 +34,14 @@ prop_compose! {
         gpus in prop::collection::vec((reading::<Celsius>(0.0, 120.0), reading::<Kelvin>(-20.0, 60.0), reading::<Watts>(0.0, 1000.0), 0..6_u8), 0..10),
         speed in reading::<Percent>(0.0, 110.0), head in reading::<KiloPascal>(0.0, 300.0), stopped in flag(), alarm in flag(),
         flow in reading::<LitersPerMinute>(0.0, 30.0), supply in reading::<Celsius>(0.0, 80.0), dew in reading::<Celsius>(-20.0, 40.0),
-        leak in flag(), rope in flag(), reset in any::<bool>(),
+        leak in flag(), rope in flag(), reset in any::<bool>(), slowed in flag(),
+        budget in prop_oneof![4 => Just(None), 1 => Just(Some(f32::NAN)), 3 => (-500.0..8000.0_f32).prop_map(Some)],
     ) -> Snapshot {
         let mut snapshot = healthy();
         let template = snapshot.gpus[0];
         snapshot.gpus = gpus.into_iter().map(|(temperature, margin, power, health)| {
             let health = match health { 0 => GpuHealth::Hung, 1 => GpuHealth::Lost, _ => GpuHealth::Ok };
-            eisbach_control::GpuInput { temperature, margin, power, health, ..template }
+            eisbach_control::GpuInput { temperature, margin, power, health, thermal_slowdown: slowed, ..template }
         }).collect();
         snapshot.pump.speed = speed;
         snapshot.pump.head = head;
@@ -52,6 +53,7 @@ prop_compose! {
         snapshot.leak.detected = leak;
         snapshot.leak.fault = rope;
         snapshot.reset = reset;
+        snapshot.power_budget = budget.map(Watts::new);
         snapshot
     }
 }
@@ -83,7 +85,13 @@ proptest! {
                     }
                     StateName::Boot | StateName::Running => prop_assert!(decision.pump_run),
                 }
-                if matches!(decision.state, StateName::Critical | StateName::Leak | StateName::Uncontrollable) {
+                // A node that is critical because one GPU is hot throttles that one.
+                let ordered = match decision.state {
+                    StateName::Critical => decision.leader == Leader::FlowGuard,
+                    StateName::Leak | StateName::Uncontrollable => true,
+                    StateName::Boot | StateName::Running | StateName::Hot => false,
+                };
+                if ordered {
                     prop_assert!(decision.gpus.iter().all(|gpu| gpu.power_cap == Some(Watts::new(200.0))));
                 }
                 now += Millis::new(100);

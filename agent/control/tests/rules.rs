@@ -4,7 +4,9 @@
 mod common;
 
 use common::{AGE, healthy, hold};
-use eisbach_control::{Controller, Leader, Reason, Rung, Snapshot, StateName, Tuning};
+use eisbach_control::{
+    Controller, Decision, Escalation, Leader, Reason, Release, Rung, Snapshot, StateName, Tuning,
+};
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::{BadReason, Reading};
@@ -236,4 +238,147 @@ fn i06_a_pump_that_does_not_follow_its_set_point_is_an_alarm_after_its_ramp() {
     assert!(
         hold(&mut controller, &stuck, LATER + Millis::from_secs(11), 5).alarms.has(Alarm::SetPointIgnored)
     );
+}
+
+fn with_margin(index: usize, margin: f32) -> Snapshot {
+    let mut snapshot = healthy();
+    snapshot.gpus[index].margin = Reading::measured(Kelvin::new(margin), AGE);
+    snapshot.gpus[index].temperature = Reading::measured(Celsius::new(89.0 - margin), AGE);
+    snapshot
+}
+
+fn sum_of_caps(decision: &Decision) -> f32 {
+    decision.gpus.iter().map(|gpu| gpu.power_cap.map_or(700.0, Watts::get)).sum()
+}
+
+#[test]
+fn all_cooling_comes_before_the_soft_rung_or_with_it() {
+    let mut controller = running();
+    let warm = controller.step(&with_margin(2, 15.5), LATER);
+    assert_eq!((warm.state, warm.gpus[2].rung), (StateName::Hot, Rung::Free));
+    let mut controller = running();
+    let soft = controller.step(&with_margin(2, 14.0), LATER);
+    assert_eq!((soft.state, soft.gpus[2].rung, soft.rung), (StateName::Hot, Rung::Soft, Rung::Soft));
+    assert_eq!((soft.pump.value, soft.valve.value), (Some(Percent::new(100.0)), Some(Percent::ZERO)));
+}
+
+#[test]
+fn a_gpu_at_its_limit_is_throttled_and_no_other() {
+    let mut controller = running();
+    let decision = hold(&mut controller, &with_margin(2, 3.0), LATER, 10);
+    assert_eq!((decision.state, decision.reason), (StateName::Critical, Reason::GpuAtLimit));
+    for (index, gpu) in decision.gpus.iter().enumerate() {
+        let expected = if index == 2 { Some(Watts::new(200.0)) } else { None };
+        assert_eq!(gpu.power_cap, expected, "gpu {index}");
+    }
+}
+
+#[test]
+fn a_gpu_says_since_when_it_is_on_its_rung() {
+    let mut controller = running();
+    controller.step(&with_margin(2, 14.0), LATER);
+    let decision = hold(&mut controller, &with_margin(2, 14.0), LATER, 10);
+    assert_eq!((decision.gpus[2].since, decision.gpus[3].since), (LATER, Millis::ZERO));
+}
+
+#[test]
+fn lost_flow_calls_for_draining_after_five_seconds_and_changes_no_rung() {
+    let mut controller = running();
+    let mut stopped = healthy();
+    stopped.pump.running = Reading::measured(false, AGE);
+    assert_eq!(hold(&mut controller, &stopped, LATER, 4).escalation, Escalation::default());
+    let decision = hold(&mut controller, &stopped, LATER + Millis::new(4100), 2);
+    assert_eq!(decision.escalation.drain, Some((Leader::FlowGuard, Reason::PumpStopped)));
+    assert_eq!((decision.escalation.rung(), decision.rung), (Some(Rung::Drain), Rung::PowerCap));
+}
+
+#[test]
+fn i01_gpus_that_fall_silent_call_for_a_stop_only_while_flow_is_not_proven() {
+    let stop = |flow: Reading<LitersPerMinute>| {
+        let mut controller = running();
+        let mut silent = Snapshot { gpus: heapless::Vec::new(), ..healthy() };
+        silent.meter.flow = flow;
+        silent.pump.head = Reading::bad(BadReason::CommLost);
+        hold(&mut controller, &silent, LATER, 15).escalation.stop
+    };
+    assert_eq!(stop(healthy().meter.flow), None);
+    assert_eq!(stop(Reading::bad(BadReason::CommLost)), Some((Leader::SilentPart, Reason::BlindWithoutFlow)));
+}
+
+#[test]
+fn gpus_that_are_never_seen_call_for_no_stop() {
+    let mut controller = Controller::new(Tuning::default());
+    let nothing = Snapshot { gpus_expected: 8, ..Snapshot::default() };
+    assert_eq!(hold(&mut controller, &nothing, Millis::ZERO, 60).escalation.stop, None);
+}
+
+#[test]
+fn detached_gpus_are_cooled_with_all_there_is_and_are_neither_a_lost_link_nor_a_call_for_a_stop() {
+    let mut controller = running();
+    let mut away = Snapshot { gpus: heapless::Vec::new(), detached: true, ..healthy() };
+    away.meter.flow = Reading::bad(BadReason::CommLost);
+    let decision = hold(&mut controller, &away, LATER, 60);
+    assert_eq!((decision.state, decision.leader), (StateName::Hot, Leader::SilentPart));
+    assert_eq!(decision.reason, Reason::GpusDetached);
+    assert_eq!((decision.pump.value, decision.valve.value), (Some(Percent::new(100.0)), Some(Percent::ZERO)));
+    assert!(decision.alarms.has(Alarm::GpuDetached));
+    assert!(!decision.alarms.has(Alarm::GpuLinkDown) && !decision.alarms.has(Alarm::GpuUnavailable));
+    assert_eq!(decision.escalation.stop, None);
+}
+
+#[test]
+fn a_power_budget_is_shared_by_margin_and_says_so() {
+    let mut controller = running();
+    let mut granted = with_margin(0, 22.0);
+    granted.power_budget = Some(Watts::new(3000.0));
+    let decision = hold(&mut controller, &granted, LATER, 2);
+    assert_eq!((decision.leader, decision.reason), (Leader::Budget, Reason::FacilityBudget));
+    assert!(sum_of_caps(&decision) <= 3000.1, "{}", sum_of_caps(&decision));
+    let (warm, cool) = (&decision.gpus[0], &decision.gpus[1]);
+    assert!(warm.power_cap < cool.power_cap, "{warm:?} {cool:?}");
+    assert_eq!((warm.rung, warm.release, warm.clock_max), (Rung::PowerCap, Release::Budget, None));
+
+    granted.power_budget = None;
+    let decision = hold(&mut controller, &granted, LATER + Millis::new(2100), 20);
+    assert_eq!((decision.leader, decision.rung), (Leader::Normal, Rung::Free));
+}
+
+#[test]
+fn i08_what_a_budget_took_is_given_back_only_with_cooling_proven() {
+    let mut controller = running();
+    let granted = Snapshot { power_budget: Some(Watts::new(2400.0)), ..healthy() };
+    let before = hold(&mut controller, &granted, LATER, 2);
+    let mut unproven = healthy();
+    unproven.pump.head = Reading::bad(BadReason::CommLost);
+    unproven.meter.flow = Reading::bad(BadReason::CommLost);
+    let after = hold(&mut controller, &unproven, LATER + Millis::new(2100), 60);
+    assert!(sum_of_caps(&after) <= sum_of_caps(&before));
+    assert!(after.gpus.iter().all(|gpu| gpu.reason == Reason::CoolingNotProven), "{:?}", after.gpus);
+}
+
+#[test]
+fn a_budget_that_is_no_power_raises_nothing() {
+    let mut controller = running();
+    let granted = |watts| Snapshot { power_budget: Some(Watts::new(watts)), ..healthy() };
+    let zero = hold(&mut controller, &granted(0.0), LATER, 2);
+    assert!(zero.gpus.iter().all(|gpu| gpu.power_cap == Some(Watts::new(200.0))));
+    for (at, nonsense) in [(10, f32::NAN), (80, -1.0), (150, f32::INFINITY)] {
+        let after = hold(&mut controller, &granted(nonsense), LATER + Millis::from_secs(at), 60);
+        assert!(sum_of_caps(&after) <= 1600.0, "{nonsense}");
+    }
+}
+
+#[test]
+fn a_loop_at_its_limit_shares_out_what_its_flow_carries() {
+    // A loop that gives 3 L/min at full speed: 3853 W at a rise of 25 K.
+    let tuning = Tuning { full_speed_flow: LitersPerMinute::new(3.0), ..Tuning::default() };
+    let mut controller = Controller::new(tuning);
+    let mut short = healthy();
+    short.pump.speed = Reading::measured(Percent::new(100.0), AGE);
+    short.pump.head = Reading::measured(KiloPascal::new(115.0), AGE);
+    short.meter.flow = Reading::measured(LitersPerMinute::new(3.0), AGE);
+    short.meter.return_ = Reading::measured(Celsius::new(63.0), AGE);
+    let decision = hold(&mut controller, &short, Millis::ZERO, 60);
+    assert_eq!((decision.leader, decision.reason), (Leader::Budget, Reason::ThermalBudget));
+    assert!((3700.0..=3854.0).contains(&sum_of_caps(&decision)), "{}", sum_of_caps(&decision));
 }

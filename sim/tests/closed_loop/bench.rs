@@ -1,7 +1,7 @@
 //! The controller and the plant in virtual time, joined by nothing but their sensors and actuators.
 
 use eisbach_control::{
-    Controller, Decision, GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot,
+    Controller, Decision, GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Rung, Snapshot,
     StateName, Tuning, ValveInput,
 };
 use eisbach_protocol::gpu_link::GpuHealth;
@@ -16,6 +16,12 @@ pub(crate) struct Course {
     pub(crate) peak_celsius: f64,
     pub(crate) states: Vec<(f64, StateName, &'static str)>,
     pub(crate) throttled_decisions: usize,
+    /// Rungs that the GPU with most changes went through.
+    pub(crate) rungs: Vec<(f64, Rung)>,
+    /// Highest rung asked for outside.
+    pub(crate) called: Option<Rung>,
+    /// Highest sum of the GPUs' powers, after the first five seconds of the run, W.
+    pub(crate) peak_watts: f64,
     pub(crate) pump_kwh: f64,
     pub(crate) supply: Vec<f64>,
     pub(crate) returns: Vec<f64>,
@@ -27,6 +33,10 @@ pub(crate) struct Bench {
     pub(crate) plant: Plant,
     pub(crate) boundary: Boundary,
     pub(crate) controller: Controller,
+    /// GPUs follow clock locks. Where they do not, power caps must do.
+    pub(crate) locks_work: bool,
+    /// The facility's word on power.
+    pub(crate) power_budget: Option<Watts>,
     actuators: Actuators,
     load: Load,
     ticks: u64,
@@ -35,18 +45,24 @@ pub(crate) struct Bench {
 impl Bench {
     /// A node that has been running at this load for a while, taken over by a fresh controller.
     pub(crate) fn new(workload: Workload, seed: u64) -> Self {
+        Self::with(PlantParams::default(), workload, seed)
+    }
+
+    /// The same with another plant.
+    pub(crate) fn with(params: PlantParams, workload: Workload, seed: u64) -> Self {
         let mut load = Load::new(workload, seed);
         let boundary = Boundary { utilisation: load.step(), ..Boundary::default() };
         let actuators = Actuators { pump_speed: 0.8, valve: 0.5, ..Actuators::default() };
-        let plant = Plant::settled(PlantParams::default(), seed, &actuators, &boundary);
+        let plant = Plant::settled(params, seed, &actuators, &boundary);
         let controller = Controller::new(Tuning::default());
-        Self { plant, boundary, controller, actuators, load, ticks: 0 }
+        Self { plant, boundary, controller, power_budget: None, locks_work: true, actuators, load, ticks: 0 }
     }
 
     /// Runs for so many seconds of plant time.
     pub(crate) fn run(&mut self, seconds: f64) -> Course {
         let mut course = Course::default();
         let start = self.plant.truth().time_s;
+        let mut rungs = vec![Vec::new(); 8];
         let pump_before = self.plant.truth().energy.pump_kwh;
         while self.plant.truth().time_s < start + seconds - 1e-6 {
             for _ in 0..10 {
@@ -57,13 +73,25 @@ impl Bench {
             let decision = self.controller.step(&self.snapshot(), Millis::new(self.ticks * 100));
             self.obey(&decision);
             self.note(&decision, &mut course);
+            let now_s = self.plant.truth().time_s;
+            for (gpu, rungs) in decision.gpus.iter().zip(&mut rungs) {
+                if rungs.last().is_none_or(|(_, rung)| *rung != gpu.rung) {
+                    rungs.push((now_s, gpu.rung));
+                }
+            }
+            if now_s > start + 5.0 {
+                let watts: f64 = self.plant.truth().gpus.iter().map(|gpu| gpu.watts).sum();
+                course.peak_watts = course.peak_watts.max(watts);
+            }
         }
+        course.rungs = rungs.into_iter().max_by_key(Vec::len).unwrap_or_default();
         course.pump_kwh = self.plant.truth().energy.pump_kwh - pump_before;
         course
     }
 
     fn note(&self, decision: &Decision, course: &mut Course) {
         let truth = self.plant.truth();
+        course.called = course.called.max(decision.escalation.rung());
         for gpu in &truth.gpus {
             course.peak_celsius = course.peak_celsius.max(gpu.core_celsius);
         }
@@ -94,7 +122,8 @@ impl Bench {
         }
         for (actuator, wanted) in self.actuators.gpus.iter_mut().zip(&decision.gpus) {
             actuator.power_limit_watts = wanted.power_cap.map_or(700.0, |cap| f64::from(cap.get()));
-            actuator.clock_max_mhz = wanted.clock_max.map_or(1980.0, |clock| f64::from(clock.get()));
+            let clock = wanted.clock_max.filter(|_| self.locks_work);
+            actuator.clock_max_mhz = clock.map_or(1980.0, |clock| f64::from(clock.get()));
         }
     }
 
@@ -121,8 +150,7 @@ impl Bench {
                     clock_min: Some(Megahertz::new(345.0)),
                     clock_max: Some(Megahertz::new(1980.0)),
                 },
-                held_cap: None,
-                held_clock: None,
+                ..GpuInput::default()
             }
         };
         Snapshot {
@@ -147,7 +175,8 @@ impl Bench {
             },
             room: RoomInput { dew_point: told(sensors.room.dew_point_celsius) },
             leak: LeakInput { detected: flag(sensors.leak.detected), fault: flag(sensors.leak.fault) },
-            reset: false,
+            power_budget: self.power_budget,
+            ..Snapshot::default()
         }
     }
 }

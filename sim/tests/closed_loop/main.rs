@@ -11,8 +11,9 @@
 mod bench;
 
 use bench::Bench;
-use eisbach_control::StateName;
-use eisbach_sim::plant::Fault;
+use eisbach_control::{Controller, Rung, StateName, Tuning};
+use eisbach_protocol::units::{Celsius, Watts};
+use eisbach_sim::plant::{Fault, PlantParams};
 use eisbach_sim::workload::Workload;
 
 /// Standard deviation.
@@ -147,4 +148,80 @@ fn i10_the_same_seed_gives_the_same_course_bit_for_bit() {
         )
     };
     assert_eq!(course(), course());
+}
+
+/// A node at full load that can give its heat only to the river, through exchangers with so many times the usual
+/// fouling.
+fn river_only(fouling: f64) -> Bench {
+    let mut params = PlantParams::default();
+    params.river.fouling *= fouling;
+    params.cdu.fouling *= fouling;
+    let mut bench = Bench::with(params, Workload::Full, 1);
+    bench.plant.inject(Fault::HeatDemandLost);
+    bench
+}
+
+#[test]
+fn full_load_at_forty_degrees_supply_is_not_throttled() {
+    let mut bench = river_only(1.0);
+    bench.boundary.river_celsius = 30.0;
+    bench.controller = Controller::new(Tuning { supply_target: Celsius::new(40.0), ..Tuning::default() });
+    bench.run(1200.0);
+    let course = bench.run(1200.0);
+    assert!((mean(&course.supply) - 40.0).abs() < 0.5, "{}", mean(&course.supply));
+    assert_eq!((course.states.len(), course.throttled_decisions), (1, 0), "{:?}", course.states);
+}
+
+#[test]
+fn a_hot_supply_is_survived_on_the_soft_rung_and_everything_is_given_back_afterwards() {
+    for fouling in [1.0, 8.0, 16.0] {
+        let mut bench = river_only(fouling);
+        bench.boundary.river_celsius = 40.0;
+        let course = bench.run(2400.0);
+        assert!(course.supply.last().is_some_and(|supply| *supply > 46.0));
+        assert!(course.peak_celsius < 80.0, "{fouling}: {}", course.peak_celsius);
+        assert!(course.rungs.iter().any(|(_, rung)| *rung == Rung::Soft), "{fouling}");
+        // The wait to leave Soft doubles, up to eight minutes.
+        assert!(course.rungs.len() <= 15, "{fouling}: {:?}", course.rungs);
+        assert!(course.states.len() <= 2, "all cooling stays: {:?}", course.states);
+        assert_eq!(course.called, None, "{fouling}");
+
+        bench.boundary.river_celsius = 12.0;
+        let back = bench.run(900.0);
+        assert_eq!(back.rungs.last().unwrap().1, Rung::Free, "{fouling}: {:?}", back.rungs);
+        assert_eq!(back.states.last().unwrap().1, StateName::Running, "{fouling}");
+    }
+}
+
+#[test]
+fn where_clock_locks_do_not_work_power_caps_hold_the_margin_without_swinging() {
+    let mut bench = river_only(16.0);
+    bench.locks_work = false;
+    bench.boundary.river_celsius = 40.0;
+    let course = bench.run(2400.0);
+    assert!(course.peak_celsius < 84.0, "{}", course.peak_celsius);
+    assert!(course.rungs.iter().any(|(_, rung)| *rung == Rung::PowerCap));
+    assert!(course.rungs.len() <= 4, "{:?}", course.rungs);
+
+    bench.boundary.river_celsius = 12.0;
+    let back = bench.run(1200.0);
+    assert_eq!(back.rungs.last().unwrap().1, Rung::Free, "{:?}", back.rungs);
+}
+
+#[test]
+fn a_power_budget_is_kept_by_all_gpus_together_and_given_back_when_it_ends() {
+    for workload in [Workload::Full, Workload::Training] {
+        let mut bench = Bench::new(workload, 1);
+        bench.run(120.0);
+        bench.power_budget = Some(Watts::new(3200.0));
+        let course = bench.run(600.0);
+        // A GPU's own limiter errs by a fraction of a watt.
+        assert!(course.peak_watts <= 3201.0, "{workload}: {}", course.peak_watts);
+        assert!(course.peak_watts > 2900.0, "{workload} uses what it is given: {}", course.peak_watts);
+        assert!(course.rungs.len() <= 2, "{workload}: {:?}", course.rungs);
+
+        bench.power_budget = None;
+        bench.run(60.0);
+        assert_eq!(bench.run(60.0).throttled_decisions, 0, "{workload}");
+    }
 }

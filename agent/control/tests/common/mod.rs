@@ -41,7 +41,7 @@ pub(crate) fn healthy() -> Snapshot {
         },
         room: RoomInput { dew_point: Reading::measured(Celsius::new(12.0), AGE) },
         leak: LeakInput { detected: Reading::measured(false, AGE), fault: Reading::measured(false, AGE) },
-        reset: false,
+        ..Snapshot::default()
     }
 }
 
