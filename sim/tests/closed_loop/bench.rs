@@ -20,8 +20,8 @@ pub(crate) struct Course {
     pub(crate) rungs: Vec<(f64, Rung)>,
     /// Highest rung asked for outside.
     pub(crate) called: Option<Rung>,
-    /// Highest sum of the GPUs' powers, after the first five seconds of the run, W.
-    pub(crate) peak_watts: f64,
+    /// Highest sum of the GPUs' powers, and of their limits, after the first five seconds of the run, W.
+    pub(crate) peak_watts: (f64, f64),
     pub(crate) pump_kwh: f64,
     pub(crate) supply: Vec<f64>,
     pub(crate) returns: Vec<f64>,
@@ -81,7 +81,9 @@ impl Bench {
             }
             if now_s > start + 5.0 {
                 let watts: f64 = self.plant.truth().gpus.iter().map(|gpu| gpu.watts).sum();
-                course.peak_watts = course.peak_watts.max(watts);
+                let caps = decision.gpus.iter().map(|gpu| gpu.power_cap.map_or(700.0, Watts::get));
+                let limits = f64::from(caps.sum::<f32>());
+                course.peak_watts = (course.peak_watts.0.max(watts), course.peak_watts.1.max(limits));
             }
         }
         course.rungs = rungs.into_iter().max_by_key(Vec::len).unwrap_or_default();
