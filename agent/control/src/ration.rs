@@ -126,3 +126,72 @@ fn may_rise(gpu: &GpuView, context: &Context<'_>) -> bool {
         && !gpu.slowed
         && gpu.margin.is_some_and(|margin| margin >= context.tuning.release_margin)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ladder::tests::GPU;
+    use crate::tuning::Tuning;
+    use eisbach_protocol::units::{Kelvin, Millis};
+    use proptest::prelude::*;
+    use std::vec::Vec as StdVec;
+
+    const GPUS: usize = 4;
+
+    /// Steps once; what the GPUs may draw together.
+    fn step(rations: &mut Rations, gpus: &[(f32, f32)], budget: Option<f32>, proven: bool) -> f32 {
+        let tuning = Tuning::default();
+        let view = |(margin, power): &(f32, f32)| GpuView {
+            margin: Some(Kelvin::new(*margin)),
+            power: Watts::new(*power),
+            ..GPU
+        };
+        let node = NodeView { gpus: gpus.iter().map(view).collect(), ..NodeView::default() };
+        let context = Context {
+            now: Millis::ZERO,
+            second: true,
+            cooling_proven: proven,
+            order: None,
+            supply: None,
+            tuning: &tuning,
+        };
+        rations.step(&node, budget.map(Watts::new), &context);
+        rations.allowed().iter().take(GPUS).map(|allowed| allowed.map_or(700.0, Watts::get)).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn the_rations_together_keep_the_budget_however_margins_and_loads_move(
+            budget in 0.0..3000.0_f32, proven in any::<bool>(),
+            course in prop::collection::vec(prop::collection::vec((0.0..40.0_f32, 50.0..700.0_f32), GPUS), 1..60)
+        ) {
+            let mut rations = Rations::default();
+            for gpus in course {
+                let sum = step(&mut rations, &gpus, Some(budget), proven);
+                prop_assert!(sum <= budget.max(800.0) + 0.1, "{sum} of {budget}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_budget_a_little_below_what_is_allowed_is_kept_too() {
+        let mut rations = Rations::default();
+        let busy = [(25.0, 690.0); GPUS];
+        assert!(step(&mut rations, &busy, Some(2000.0), true) <= 2000.0);
+        assert!(step(&mut rations, &busy, Some(1990.0), true) <= 1990.0);
+    }
+
+    #[test]
+    fn margins_that_jitter_change_nothing() {
+        let mut rations = Rations::default();
+        let busy = [(25.0, 490.0); GPUS];
+        step(&mut rations, &busy, Some(2000.0), true);
+        let before: StdVec<Option<Watts>> = rations.allowed().to_vec();
+        for at in 0..GPUS {
+            let mut jitter = busy;
+            jitter[at].0 = 26.0;
+            step(&mut rations, &jitter, Some(2000.0), true);
+            assert_eq!(rations.allowed().to_vec(), before);
+        }
+    }
+}
