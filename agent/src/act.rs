@@ -48,6 +48,8 @@ impl Hands {
                 cycle,
                 power_cap: wanted.power_cap,
                 sm_clock_max: wanted.clock_max,
+                low_power_profile: wanted.low_power_profile,
+                smoothing: wanted.smoothing,
                 ..Throttle::nothing(gpu)
             };
             if due(*asked, &throttle, wanted, &view, now) {

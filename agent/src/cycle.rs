@@ -25,6 +25,7 @@ use crate::act::Hands;
 use crate::clock::Clock;
 use crate::device_alarms;
 use crate::episodes::Teller;
+use crate::gpu_alarms;
 use crate::latch::Latch;
 use crate::links::Links;
 use crate::report::{Cycle, Report, compose};
@@ -62,6 +63,7 @@ pub async fn run(
     let mut cycle = Cycle::default();
     cycle.set_alarm(Alarm::ConfigRefused, first.config_refused);
     let mut hands = Hands::default();
+    let mut gpu_memory = gpu_alarms::Memory::default();
     let mut last_overrun = None;
     let mut ticker = tokio::time::interval(PERIOD);
     // A late tick is not made up for: the deadlines stay where they are.
@@ -88,6 +90,7 @@ pub async fn run(
         cycle.count += 1;
         cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));
         device_alarms::tell(&mut cycle, links, decision.alarms);
+        gpu_alarms::tell(&mut cycle, &mut gpu_memory, &links.gpu.view(), began);
         let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));
         teller.tell(decision.clone(), Arc::clone(&report));
         links.publish(Arc::clone(&report));

@@ -42,6 +42,7 @@ pub(super) fn longest() -> usize {
         name: owner.as_str().to_owned(),
         owner,
         online: true,
+        note: None,
         points: catalogue::points_of(owner).map(|def| (def.id, Reading::default())).collect(),
     });
     let report = Report { wall_ms: u64::MAX, objects: objects.into(), ..Report::default() };

@@ -254,7 +254,8 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for name in names {
             let owner = Owner::ALL.into_iter().find(|owner| name.starts_with(owner.as_str())).unwrap();
-            let object = ObjectReport { name: name.into(), owner, online: true, points: Vec::new() };
+            let object =
+                ObjectReport { name: name.into(), owner, online: true, points: Vec::new(), note: None };
             for tag in tags(&Report::default(), &object) {
                 assert!(tag.alias > 0 && seen.insert(tag.alias), "{name}");
             }

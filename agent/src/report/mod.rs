@@ -35,6 +35,8 @@ pub struct ObjectReport {
     pub online: bool,
     /// Its points, in catalogue order.
     pub points: Vec<(PointId, Reading<PointValue>)>,
+    /// One sentence for people about a GPU that is throttled or slow.
+    pub note: Option<String>,
 }
 
 impl Report {

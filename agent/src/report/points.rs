@@ -2,13 +2,13 @@
 //!
 //! The catalogue lists the points; here each gets its value. A point without one does not compile.
 
-use eisbach_control::{Decision, GpuDecision, Snapshot};
+use eisbach_control::{Decision, GpuDecision, Release, Rung, Snapshot};
 use eisbach_protocol::alarm::{self, ALARMS, Alarm};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
 use eisbach_protocol::gpu_link::Field;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
-use eisbach_protocol::units::{Millis, Quantity};
+use eisbach_protocol::units::{Kelvin, Millis, Quantity, Watts};
 
 use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
@@ -16,6 +16,7 @@ use crate::gpu::client::{GpuEntry, GpuView};
 use crate::links::Links;
 use crate::modbus::write_state::WriteState;
 use crate::sense::{judged, told};
+use crate::why;
 
 /// What a GPU tells in turn, one thing a batch, is stale after this.
 const SLOW_STALE: Millis = Millis::from_secs(30);
@@ -37,7 +38,9 @@ struct Sources<'a> {
     snapshot: &'a Snapshot,
     decision: &'a Decision,
     cycle: &'a Cycle,
+    view: &'a GpuView,
     now: Millis,
+    wall_ms: u64,
 }
 
 /// The report of one cycle.
@@ -49,10 +52,10 @@ pub fn compose(
     cycle: &Cycle,
     (now, wall_ms): (Millis, u64),
 ) -> Report {
-    let sources = Sources { links, snapshot, decision, cycle, now };
-    let view = links.gpu.view();
+    let view = &links.gpu.view();
+    let sources = Sources { links, snapshot, decision, cycle, view, now, wall_ms };
     let mut objects = vec![sources.object("node".into(), Owner::Node, true, None)];
-    objects.extend(sources.gpus(&view));
+    objects.extend(sources.gpus());
     for (role, _) in &links.devices {
         let owner = owner(*role);
         objects.push(sources.object(owner.as_str().into(), owner, sources.online(*role), None));
@@ -80,17 +83,25 @@ struct Gpu<'a> {
     decision: Option<&'a GpuDecision>,
 }
 
+impl Gpu<'_> {
+    fn decided(&self, value: impl FnOnce(&GpuDecision) -> Reading<PointValue>) -> Reading<PointValue> {
+        self.decision.map_or(UNDECIDED, value)
+    }
+}
+
 impl Sources<'_> {
-    fn gpus(&self, view: &GpuView) -> Vec<ObjectReport> {
+    fn gpus(&self) -> Vec<ObjectReport> {
         let gone = self.snapshot.gpus.is_empty();
-        view.gpus
+        self.view
+            .gpus
             .iter()
             .enumerate()
             .map(|(index, entry)| {
                 let gpu = Gpu { entry, decision: self.decision.gpus.get(index) };
                 // A GPU that is lost or hung stays on the faces: its health says so.
                 let online = !gone;
-                self.object(format!("gpu{index}"), Owner::Gpu, online, Some(&gpu))
+                let note = why::sentence(&entry.sample, gpu.decision, self.now);
+                ObjectReport { note, ..self.object(format!("gpu{index}"), Owner::Gpu, online, Some(&gpu)) }
             })
             .collect()
     }
@@ -109,7 +120,7 @@ impl Sources<'_> {
 
     fn object(&self, name: String, owner: Owner, online: bool, gpu: Option<&Gpu<'_>>) -> ObjectReport {
         let points = points_of(owner).map(|def| (def.id, self.value(def.id, gpu))).collect();
-        ObjectReport { name, owner, online, points }
+        ObjectReport { name, owner, online, points, note: None }
     }
 
     // One line a point, in catalogue order.
@@ -128,6 +139,9 @@ impl Sources<'_> {
             PointId::NodeCooled => known(PointValue::Bool(decision.cooling_proven)),
             PointId::NodeCycles => count(self.cycle.count),
             PointId::NodeOverruns => count(self.cycle.overruns),
+            PointId::NodeDriver => text(self.view.driver.as_str()),
+            PointId::NodeEscalation => text(escalation(decision)),
+            PointId::NodeEscReason => text(escalation_reason(decision)),
             PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
 
@@ -135,8 +149,12 @@ impl Sources<'_> {
             PointId::GpuTemperature => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.temperature)),
             PointId::GpuMemoryTemp => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.memory_temperature)),
             PointId::GpuMargin => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.margin)),
+            PointId::GpuDoubtful => of(gpu, |gpu| known(PointValue::Bool(gpu.entry.sample.margin_doubtful))),
             PointId::GpuPower => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.power)),
+            PointId::GpuPowerAverage => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.power_average)),
+            PointId::GpuEnergy => of(gpu, |gpu| self.counted(gpu, &gpu.entry.sample.energy_mj)),
             PointId::GpuLimit => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.limit_enforced)),
+            PointId::GpuRequested => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.limit_requested)),
             PointId::GpuCap => of(gpu, |gpu| {
                 set(gpu.decision.and_then(|wanted| wanted.power_cap).or(gpu.entry.sample.limit_default))
             }),
@@ -148,12 +166,45 @@ impl Sources<'_> {
             PointId::GpuReasons => of(gpu, |gpu| {
                 self.told(gpu, &gpu.entry.sample.throttle_reasons).map(|bits| PointValue::Int(bits.into()))
             }),
-            PointId::GpuRung => {
-                of(gpu, |gpu| gpu.decision.map_or(UNDECIDED, |wanted| int(wanted.rung.number())))
+            PointId::GpuPState => of(gpu, |gpu| self.counted(gpu, &gpu.entry.sample.performance_state)),
+            PointId::GpuProcesses => of(gpu, |gpu| self.counted(gpu, &gpu.entry.sample.processes)),
+            PointId::GpuMig => of(gpu, |gpu| self.told(gpu, &gpu.entry.sample.mig).map(PointValue::Bool)),
+            PointId::GpuPersistence => {
+                of(gpu, |gpu| self.told(gpu, &gpu.entry.sample.persistence).map(PointValue::Bool))
             }
-            PointId::GpuReason => {
-                of(gpu, |gpu| gpu.decision.map_or(UNDECIDED, |wanted| text(wanted.reason.as_str())))
+            PointId::GpuEccMended => of(gpu, |gpu| self.counted(gpu, &gpu.entry.sample.ecc_corrected)),
+            PointId::GpuEccUnmended => of(gpu, |gpu| self.counted(gpu, &gpu.entry.sample.ecc_uncorrected)),
+            PointId::GpuRemapped => of(gpu, |gpu| {
+                let rows = self.told(gpu, &gpu.entry.sample.remapped_rows);
+                rows.map(|rows| PointValue::Int(i64::from(rows.correctable) + i64::from(rows.uncorrectable)))
+            }),
+            PointId::GpuRemapPending => of(gpu, |gpu| {
+                let rows = self.told(gpu, &gpu.entry.sample.remapped_rows);
+                rows.map(|rows| PointValue::Bool(rows.pending || rows.failed))
+            }),
+            PointId::GpuRecovery => of(gpu, |gpu| {
+                let action = self.told(gpu, &gpu.entry.sample.recovery_action);
+                action.map(|action| PointValue::Text(action.as_str()))
+            }),
+            PointId::GpuXids => of(gpu, |gpu| int(gpu.entry.sample.xid_count.into())),
+            PointId::GpuXidLast => of(gpu, |gpu| int(gpu.entry.sample.xid_last.into())),
+            PointId::GpuBatch => of(gpu, |gpu| known(PointValue::Float(millis(gpu.entry.sample.batch_us)))),
+            PointId::GpuForeign => of(gpu, |gpu| int(gpu.entry.sample.foreign_changes.into())),
+            PointId::GpuLowPower => of(gpu, |gpu| known(PointValue::Bool(gpu.entry.sample.held_profile))),
+            PointId::GpuSlowBy => of(gpu, |gpu| text(why::slow_by(&gpu.entry.sample).as_str())),
+            PointId::GpuRungSince => of(gpu, |gpu| gpu.decided(|wanted| self.wall(wanted.since))),
+            PointId::GpuReleaseWaits => {
+                of(gpu, |gpu| gpu.decided(|wanted| text(why::waits_for(&wanted.release))))
             }
+            PointId::GpuReleaseMargin => {
+                of(gpu, |gpu| gpu.decided(|wanted| set(missing_margin(&wanted.release))))
+            }
+            PointId::GpuReleaseTime => of(gpu, |gpu| gpu.decided(|wanted| time_left(&wanted.release))),
+            PointId::GpuReleasePower => {
+                of(gpu, |gpu| gpu.decided(|wanted| set(power_to_go(&wanted.release))))
+            }
+            PointId::GpuRung => of(gpu, |gpu| gpu.decided(|wanted| int(wanted.rung.number()))),
+            PointId::GpuReason => of(gpu, |gpu| gpu.decided(|wanted| text(wanted.reason.as_str()))),
 
             PointId::PumpTarget => set(decision.pump.value),
             PointId::PumpLeader => text(decision.pump.leader.as_str()),
@@ -234,6 +285,15 @@ impl Sources<'_> {
         told(field, gpu.entry.age(self.now), SLOW_STALE)
     }
 
+    fn counted<T: Copy + TryInto<i64>>(&self, gpu: &Gpu<'_>, field: &Field<T>) -> Reading<PointValue> {
+        self.told(gpu, field).map(|count| PointValue::Int(count.try_into().unwrap_or(i64::MAX)))
+    }
+
+    /// A moment of the agent's clock in ms since 1970.
+    fn wall(&self, at: Millis) -> Reading<PointValue> {
+        count(self.wall_ms.saturating_sub(self.now.since(at).get()))
+    }
+
     /// A value made from several readings: an estimate as soon as one of them is missing.
     fn derived<Q: Quantity>(&self, value: Q) -> Reading<PointValue> {
         let all = self.snapshot.gpus.len() >= self.snapshot.gpus_expected
@@ -268,6 +328,52 @@ const fn int(number: i64) -> Reading<PointValue> {
 
 fn count(number: u64) -> Reading<PointValue> {
     int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// What is asked of others, in one word.
+const fn escalation(decision: &Decision) -> &'static str {
+    match decision.escalation.rung() {
+        Some(Rung::Stop) => "stop",
+        Some(Rung::Freeze) => "freeze",
+        Some(Rung::Drain) => "drain",
+        Some(Rung::Free | Rung::MoreFlow | Rung::RecoveryBack | Rung::Soft | Rung::PowerCap) | None => {
+            "nothing"
+        }
+    }
+}
+
+fn escalation_reason(decision: &Decision) -> &'static str {
+    let asked = &decision.escalation;
+    asked.stop.or(asked.freeze).or(asked.drain).map_or("nothing", |(_, reason)| reason.as_str())
+}
+
+fn missing_margin(release: &Release) -> Option<Kelvin> {
+    match release {
+        Release::Margin { missing, .. } => Some(*missing),
+        Release::Nothing => Some(Kelvin::ZERO),
+        Release::CoolingProof | Release::Ramp { .. } | Release::Budget => None,
+    }
+}
+
+fn time_left(release: &Release) -> Reading<PointValue> {
+    match release {
+        Release::Margin { held, needed, .. } => known(PointValue::Float(needed.since(*held).as_secs_f32())),
+        Release::Nothing => known(PointValue::Float(0.0)),
+        Release::CoolingProof | Release::Ramp { .. } | Release::Budget => UNDECIDED,
+    }
+}
+
+fn power_to_go(release: &Release) -> Option<Watts> {
+    match release {
+        Release::Ramp { to_go } => Some(*to_go),
+        Release::Nothing => Some(Watts::ZERO),
+        Release::Margin { .. } | Release::CoolingProof | Release::Budget => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown to a thousandth of a millisecond up to some seconds")]
+fn millis(micros: u32) -> f32 {
+    micros as f32 / 1000.0
 }
 
 /// A set-point; none has been given while the agent leaves the actuator as it is.

@@ -65,6 +65,11 @@ pub fn render(document: &Value) -> String {
         );
     }
     for (name, object) in document.get("objects").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(why) = object.get("why").and_then(Value::as_str) {
+            let _infallible = writeln!(out, "{name} {why}");
+        }
+    }
+    for (name, object) in document.get("objects").and_then(Value::as_object).into_iter().flatten() {
         let online = object.get("online").and_then(Value::as_bool).unwrap_or(false);
         let _infallible = writeln!(out, "\n{name}{}", if online { "" } else { "  (does not answer)" });
         for (point, reading) in object.get("points").and_then(Value::as_object).into_iter().flatten() {

@@ -46,7 +46,11 @@ fn one_object(object: &ObjectReport) -> Value {
         .iter()
         .filter_map(|(id, reading)| definition(*id).map(|def| (def.name.to_owned(), one_point(def, reading))))
         .collect();
-    json!({ "online": object.online, "points": points })
+    let mut shown = json!({ "online": object.online, "points": points });
+    if let (Some(note), Some(fields)) = (&object.note, shown.as_object_mut()) {
+        fields.insert("why".to_owned(), Value::from(note.as_str()));
+    }
+    shown
 }
 
 fn one_point(def: &PointDef, reading: &Reading<PointValue>) -> Value {
@@ -90,6 +94,7 @@ mod tests {
                     (PointId::MeterReturn, stale),
                     (PointId::MeterFlow, Reading::bad(BadReason::CommLost)),
                 ],
+                note: None,
             }],
             ..Report::default()
         };

@@ -173,6 +173,7 @@ pub(super) fn report() -> Report {
         name: name.to_owned(),
         owner,
         online: true,
+        note: None,
         points: points_of(owner).map(|def| (def.id, well(def.kind))).collect(),
     };
     let objects = vec![
