@@ -9,6 +9,7 @@ use eisbach_protocol::gpu_link::MAX_GPUS;
 
 use super::ConfigError;
 use super::devices::{self, DeviceConfig};
+use super::hooks::HooksConfig;
 use super::raw::{self, Raw};
 
 /// A configuration that can be used.
@@ -32,6 +33,8 @@ pub struct Config {
     pub control_socket: PathBuf,
     /// What `eisbach-agent failsafe` drives.
     pub failsafe: FailsafeConfig,
+    /// Whom the agent asks for help outside the node.
+    pub hooks: HooksConfig,
     /// The controller's numbers.
     pub tuning: Tuning,
 }
@@ -123,6 +126,7 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
             pump_percent: raw.failsafe.pump_percent,
             valve_percent: raw.failsafe.valve_percent,
         },
+        hooks: checker.hooks(raw.hooks)?,
         tuning: raw.control,
     })
 }

@@ -13,6 +13,7 @@
 mod checked;
 mod devices;
 mod error;
+mod hooks;
 pub mod last_good;
 mod raw;
 pub mod salvage;
@@ -22,6 +23,7 @@ use std::path::Path;
 pub use checked::{Config, FacilityConfig, FailsafeConfig, GpuConfig};
 pub use devices::{DeviceConfig, DeviceRole};
 pub use error::ConfigError;
+pub use hooks::{HookConfig, HooksConfig};
 pub use raw::STATUS_SOCKET;
 
 /// Reads and checks the file.

@@ -31,6 +31,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) failsafe: Failsafe,
     #[serde(default)]
+    pub(super) hooks: Hooks,
+    #[serde(default)]
     pub(super) control: Tuning,
 }
 
@@ -123,6 +125,26 @@ pub(super) struct Failsafe {
     pub(super) valve_percent: Option<f32>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Hooks {
+    pub(super) drain: Option<Hook>,
+    pub(super) undrain: Option<Hook>,
+    pub(super) freeze: Option<Hook>,
+    pub(super) thaw: Option<Hook>,
+    pub(super) stop: Option<Hook>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hook {
+    pub(super) command: Vec<String>,
+    #[serde(default = "ten_seconds")]
+    pub(super) timeout_ms: u64,
+    #[serde(default = "one_minute")]
+    pub(super) min_interval_ms: u64,
+}
+
 const fn eight() -> u8 {
     8
 }
@@ -131,6 +153,12 @@ const fn ten() -> u16 {
 }
 const fn two_seconds() -> u64 {
     2000
+}
+const fn ten_seconds() -> u64 {
+    10_000
+}
+const fn one_minute() -> u64 {
+    60_000
 }
 
 pub(super) fn read(path: &Path, text: &str) -> Result<Raw, ConfigError> {

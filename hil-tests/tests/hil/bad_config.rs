@@ -1,5 +1,6 @@
 //! Every bad configuration gets one clear line that names file, place, value and mend, and exit code 1.
 
+use std::path::Path;
 use std::process::Command;
 
 use eisbach_hil_tests::{Binary, binary};
@@ -30,6 +31,13 @@ group = "tucherpark"
 
 [failsafe]
 pump_percent = 100.0
+
+[hooks.drain]
+command = ["/usr/bin/scontrol", "drain"]
+timeout_ms = 10000
+
+[hooks.undrain]
+command = ["/usr/bin/scontrol", "resume"]
 
 [control]
 supply_target = 35.0
@@ -85,6 +93,35 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("\"/run/eisbach-gpu/gpu.sock\"", "\"gpu.sock\"", &["gpu.socket", "absolute path"]),
     ("pump_percent = 100.0", "pump_percent = 0.0", &["failsafe.pump_percent = 0", "between 30 and 100"]),
     ("pump_percent = 100.0", "pump_percent = nan", &["failsafe.pump_percent = NaN", "between 30 and 100"]),
+    // Hooks
+    ("[hooks.drain]", "[hooks.drian]", &["unknown field `drian`", "`drain`"]),
+    ("command = [\"/usr/bin/scontrol\", \"drain\"]\n", "", &["missing field `command`"]),
+    (
+        "command = [\"/usr/bin/scontrol\", \"drain\"]",
+        "command = \"/usr/bin/scontrol drain\"",
+        &["invalid type"],
+    ),
+    ("timeout_ms = 10000", "shell = true", &["unknown field `shell`", "`timeout_ms`"]),
+    ("[\"/usr/bin/scontrol\", \"drain\"]", "[]", &["hooks.drain.command = 0 words", "1 to 32 words"]),
+    (
+        "[\"/usr/bin/scontrol\", \"drain\"]",
+        "[\"scontrol\", \"drain\"]",
+        &["hooks.drain.command = \"scontrol\"", "absolute path"],
+    ),
+    (
+        "[\"/usr/bin/scontrol\", \"drain\"]",
+        "[\"/usr/bin/scontrol\", \"a\\u0000b\"]",
+        &["hooks.drain.command = \"a\\0b\"", "without NUL"],
+    ),
+    ("timeout_ms = 10000", "timeout_ms = 50", &["hooks.drain.timeout_ms = 50", "between 100 and 300000"]),
+    ("timeout_ms = 10000", "timeout_ms = -1", &["-1"]),
+    (
+        "timeout_ms = 10000",
+        "min_interval_ms = 100000000",
+        &["hooks.drain.min_interval_ms = 100000000", "between 1000 and 86400000"],
+    ),
+    ("[hooks.drain]", "[hooks.stop]", &["hooks.undrain", "hooks.drain, which it ends"]),
+    ("[hooks.undrain]", "[hooks.thaw]", &["hooks.thaw", "hooks.freeze, which it ends"]),
     ("supply_target = 35.0", "supply_target = 90.0", &["control.supply_target", "between 15 and 50"]),
     ("supply_target = 35.0", "supply_target = nan", &["control.supply_target"]),
     ("supply_target = 35.0", "cap_margin = 1.0", &["control.cap_margin", "above deep_margin"]),
@@ -117,6 +154,33 @@ fn i14_every_bad_configuration_gets_one_clear_line() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn i14_a_hook_with_too_many_or_too_long_words_gets_one_clear_line() {
+    let word = format!("command = [\"/usr/bin/scontrol\", \"{}\"]", "x".repeat(1025));
+    let words = format!("command = [\"/usr/bin/scontrol\"{}]", ", \"x\"".repeat(32));
+    for (bad, expected) in
+        [(word, "a word of 1025 bytes must be words of at most 1024"), (words, "33 words must be")]
+    {
+        let (accepted, message) =
+            check(&GOOD.replacen("command = [\"/usr/bin/scontrol\", \"drain\"]", &bad, 1));
+        assert!(!accepted && message.trim_end().lines().count() == 1, "{message}");
+        assert!(message.contains("hooks.drain.command") && message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn the_hooks_that_the_shipped_configuration_shows_are_good() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd/agent.toml");
+    let shipped = std::fs::read_to_string(shipped).unwrap();
+    let shown = |line: &str| line.strip_prefix("#     ").unwrap_or(line).to_owned() + "\n";
+    let (_, hooks) = shipped.split_once("# ---- hooks ----").unwrap();
+    let (hooks, _) = hooks.split_once("# ----").unwrap();
+    assert_eq!(hooks.matches("[hooks.").count(), 5);
+    let (plain, _) = GOOD.split_once("[hooks.drain]").unwrap();
+    let hooks: String = hooks.lines().map(shown).collect();
+    assert_eq!(check(&format!("{plain}{hooks}")), (true, String::new()));
 }
 
 #[test]
