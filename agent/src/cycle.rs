@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::device_alarms;
 use crate::episodes::Teller;
 use crate::gpu_alarms;
+use crate::hooks::{Hooks, Wanted};
 use crate::latch::Latch;
 use crate::links::Links;
 use crate::report::{Cycle, Report, compose};
@@ -52,7 +53,7 @@ pub async fn run(
     gpus_expected: usize,
     mut orders: watch::Receiver<Orders>,
     latest: &watch::Sender<Arc<Report>>,
-    (latch, manager, teller): (&mut Latch, &mut Manager, &Teller),
+    (latch, manager, teller, hooks): (&mut Latch, &mut Manager, &Teller, &Hooks),
     clock: Clock,
     token: &CancellationToken,
 ) -> bool {
@@ -86,6 +87,8 @@ pub async fn run(
         leaking = decision.state == StateName::Leak;
         latch.tell(leaking);
         hands.act(links, &decision, cycle.count, began);
+        // TO CONNECT: the decision does not ask for help outside the node yet.
+        hooks.want(Wanted::default(), began);
 
         cycle.count += 1;
         cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));

@@ -20,6 +20,7 @@ pub mod facility;
 pub mod forgive;
 pub mod gpu;
 pub mod gpu_alarms;
+pub mod hooks;
 pub mod latch;
 pub mod links;
 pub mod logging;

@@ -25,6 +25,7 @@ use crate::cycle::{self, Orders};
 use crate::episodes::Teller;
 use crate::forgive;
 use crate::gpu::server::{self, ServerSettings, StopFlag};
+use crate::hooks::{HookSettings, Hooks};
 use crate::latch::{self, Latch};
 use crate::links::{self, Links};
 use crate::modbus;
@@ -86,7 +87,8 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     let mut latch = Latch::start(&mut tasks, config.state.clone(), links_token.clone());
     let signals = tasks.spawn(obey_signals(path.to_owned(), config.clone(), orders, cycle_token.clone()));
     let teller = Teller::start(&mut tasks);
-    let outside = (&mut latch, &mut manager, &teller);
+    let hooks = Hooks::start(&mut tasks, hook_settings(&config), clock, links_token.clone());
+    let outside = (&mut latch, &mut manager, &teller, &hooks);
     let leaking = cycle::run(&links, config.gpus, received, &latest, outside, clock, &cycle_token).await;
     manager.stopping();
     drop(teller);
@@ -104,6 +106,10 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     drive(&safe_state(&config, leak), "clean stop").await;
     info!("stopped");
     ExitCode::SUCCESS
+}
+
+fn hook_settings(config: &Config) -> HookSettings {
+    HookSettings { hooks: config.hooks.clone(), node: config.node.clone(), state: config.state.clone() }
 }
 
 /// Ends the cycle on SIGTERM or SIGINT; reads the configuration again on SIGHUP.
