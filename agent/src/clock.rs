@@ -26,10 +26,16 @@ impl Clock {
         Millis::new(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// The same in microseconds, to measure what takes less than a tick of [`Millis`].
+    /// The same, finer: for what is measured rather than controlled.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The same in microseconds.
     #[must_use]
     pub fn micros(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// The instant at which this clock shows `at`, for timers.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use eisbach_agent::verbs::Verb;
-use eisbach_agent::{config, logging, probe, profiles, run, status, verbs};
+use eisbach_agent::{config, gpu, logging, probe, profiles, run, status, verbs};
 
 /// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
 #[derive(Debug, Parser)]
@@ -103,6 +103,18 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// The GPUs and their driver instead: every reading, how long it takes and how fresh it is. Changes nothing.
+        #[arg(long)]
+        gpus: bool,
+        /// NVML library; the driver's own without it.
+        #[arg(long, requires = "gpus")]
+        library: Option<PathBuf>,
+        /// Times that each reading is taken.
+        #[arg(long, requires = "gpus", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        rounds: u32,
+        /// Watches for so many seconds how often temperature, power and energy change.
+        #[arg(long, requires = "gpus", value_parser = clap::value_parser!(u64).range(1..=60))]
+        seconds: Option<u64>,
     },
     /// Device profiles: what the registers of pumps, valves, meters and sensors mean.
     #[command(subcommand)]
@@ -156,7 +168,11 @@ fn main() -> ExitCode {
             logging::start();
             run::failsafe(&config, &reason, forgive_one)
         }
-        Command::Probe { config, json } => probe::command(&config, json),
+        Command::Probe { json, gpus: true, library, rounds, seconds, .. } => {
+            let watch = seconds.map(Duration::from_secs);
+            gpu::probe::command(gpu::probe::Options { library, rounds, watch, json })
+        }
+        Command::Probe { config, json, gpus: false, .. } => probe::command(&config, json),
         Command::Profile(command) => profile(&command),
         Command::Reset { config } => {
             logging::start();

@@ -14,6 +14,7 @@
 //! able to set limits by itself.
 
 pub mod client;
+pub mod probe;
 pub mod server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
