@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eisbach_control::{Controller, StateName, Tuning};
+use eisbach_control::{Cause, Controller, Escalation, StateName, Tuning};
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::gpu_link::{Beat, Verdict};
 use eisbach_protocol::units::Millis;
@@ -87,13 +87,14 @@ pub async fn run(
         leaking = decision.state == StateName::Leak;
         latch.tell(leaking);
         hands.act(links, &decision, cycle.count, began);
-        // TO CONNECT: the decision does not ask for help outside the node yet.
-        hooks.want(Wanted::default(), began);
+        hooks.want(wanted(&decision.escalation), began);
 
         cycle.count += 1;
         cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));
         device_alarms::tell(&mut cycle, links, decision.alarms);
         gpu_alarms::tell(&mut cycle, &mut gpu_memory, &links.gpu.view(), began);
+        cycle.set_alarm(Alarm::HookFailed, hooks.failed());
+        cycle.hooks = hooks.status();
         let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));
         teller.tell(decision.clone(), Arc::clone(&report));
         links.publish(Arc::clone(&report));
@@ -120,6 +121,12 @@ pub async fn run(
 }
 
 const PERIOD_MILLIS: Millis = Millis::new(100);
+
+/// What the decision asks of others, each with its reason.
+fn wanted(asked: &Escalation) -> Wanted {
+    let reason = |cause: Option<Cause>| cause.map(|(_, reason)| reason.as_str());
+    Wanted { drain: reason(asked.drain), freeze: reason(asked.freeze), stop: reason(asked.stop) }
+}
 
 /// Whether the GPU process could not do what it was asked.
 fn throttle_refused(links: &Links) -> bool {

@@ -11,6 +11,8 @@ use eisbach_protocol::catalogue::{Owner, PointId, PointValue};
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::Millis;
 
+use crate::hooks::{Hook, HookStatus};
+
 /// The node's state after one control cycle.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -22,6 +24,8 @@ pub struct Report {
     pub objects: Vec<ObjectReport>,
     /// Which alarms stand, in the order of [`alarm::ALARMS`].
     pub alarms: [bool; alarm::COUNT],
+    /// What became of the hooks, in the order of [`Hook::ALL`].
+    pub hooks: [HookStatus; Hook::COUNT],
 }
 
 /// One object: the node, a GPU, the pump and so on.

@@ -13,6 +13,7 @@ use eisbach_protocol::units::{Kelvin, Millis, Quantity, Watts};
 use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
 use crate::gpu::client::{GpuEntry, GpuView};
+use crate::hooks::{Hook, HookStatus};
 use crate::links::Links;
 use crate::modbus::write_state::WriteState;
 use crate::sense::{judged, told};
@@ -30,6 +31,8 @@ pub struct Cycle {
     pub overruns: u64,
     /// Alarms that are not the controller's: configuration, overruns, refused throttles.
     pub alarms: [bool; alarm::COUNT],
+    /// What became of the hooks.
+    pub hooks: [HookStatus; Hook::COUNT],
 }
 
 /// Everything the points are made of.
@@ -64,7 +67,7 @@ pub fn compose(
     for (standing, def) in alarms.iter_mut().zip(&ALARMS) {
         *standing |= decision.alarms.has(def.alarm);
     }
-    Report { at: now, wall_ms, objects, alarms }
+    Report { at: now, wall_ms, objects, alarms, hooks: cycle.hooks }
 }
 
 const fn owner(role: DeviceRole) -> Owner {

@@ -6,10 +6,12 @@ use eisbach_protocol::reading::{Origin, Reading};
 use eisbach_protocol::units::Millis;
 use serde_json::{Map, Value, json};
 
+use super::driver::Driver;
+use crate::hooks::{Hook, HookState};
 use crate::report::{ObjectReport, Report};
 
 /// The whole report.
-pub(super) fn document(report: &Report) -> Value {
+pub(super) fn document(report: &Report, driver: &Driver) -> Value {
     let objects: Map<String, Value> =
         report.objects.iter().map(|object| (object.name.clone(), one_object(object))).collect();
     let alarms: Vec<Value> = report
@@ -36,8 +38,31 @@ pub(super) fn document(report: &Report) -> Value {
         "leader": word(PointId::NodeLeader),
         "reason": word(PointId::NodeReason),
         "alarms": alarms,
+        "driver": driver.document(),
+        "hooks": hooks(report),
         "objects": objects,
     })
+}
+
+/// The hooks that have ever been asked for.
+fn hooks(report: &Report) -> Value {
+    let asked = Hook::ALL
+        .iter()
+        .zip(&report.hooks)
+        .filter(|(_, status)| status.state != HookState::Idle || status.runs > 0);
+    let hooks: Map<String, Value> = asked
+        .map(|(hook, status)| {
+            let told = json!({
+                "state": status.state.as_str(),
+                "runs": status.runs,
+                "failures": status.failures,
+                "last_exit": status.last_exit.map(|exit| exit.to_string()),
+                "reason": status.last_reason,
+            });
+            (hook.as_str().to_owned(), told)
+        })
+        .collect();
+    Value::from(hooks)
 }
 
 fn one_object(object: &ObjectReport) -> Value {
@@ -98,7 +123,7 @@ mod tests {
             }],
             ..Report::default()
         };
-        let points = &document(&report)["objects"]["meter"]["points"];
+        let points = &one_object(&report.objects[0])["points"];
         assert_eq!(points["ReturnTemperature"]["quality"], "stale");
         assert_eq!(points["ReturnTemperature"]["value"], 63.4);
         assert_eq!(points["ReturnTemperature"]["age_ms"], 9000);

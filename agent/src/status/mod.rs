@@ -5,6 +5,7 @@
 //! ```
 
 mod client;
+mod driver;
 mod json;
 mod server;
 

@@ -10,14 +10,21 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::driver::Driver;
 use super::json;
+use crate::gpu::client::GpuLink;
 use crate::report::Report;
 
 /// Longest time for one client.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers on `socket` until `token` is cancelled. Without a socket the agent goes on without status.
-pub async fn serve(socket: PathBuf, latest: watch::Receiver<Arc<Report>>, token: CancellationToken) {
+pub async fn serve(
+    socket: PathBuf,
+    latest: watch::Receiver<Arc<Report>>,
+    gpu: GpuLink,
+    token: CancellationToken,
+) {
     // A socket file of an agent that is gone would refuse everybody for ever.
     if let Err(error) = std::fs::remove_file(&socket)
         && error.kind() != std::io::ErrorKind::NotFound
@@ -39,7 +46,8 @@ pub async fn serve(socket: PathBuf, latest: watch::Receiver<Arc<Report>>, token:
         };
         // One client at a time: each takes a moment, and nobody can pile them up.
         if let Ok((stream, _)) = accepted {
-            let document = json::document(&latest.borrow()).to_string();
+            let report = Arc::clone(&latest.borrow());
+            let document = json::document(&report, &Driver::of(&gpu)).to_string();
             let _gone_or_slow = tokio::time::timeout(PATIENCE, answer(stream, document)).await;
         }
     }
