@@ -3,7 +3,7 @@
 //! ```text
 //!   C caller ─► export!                   ─► session::on_gpu                    ─► the function's own line
 //!               pointers become Ptr<T>,      initialised? driver there? handle?
-//!               a panic becomes UNKNOWN      hung, slow, lost, reset required?
+//!               a panic becomes UNKNOWN      hung, blocked, slow, lost, reset required?
 //! ```
 //!
 //! Bodies return `Result<(), Refusal>`. Raw memory is touched in [`edge`] alone; where a body says `unsafe`,
@@ -13,14 +13,20 @@
 
 mod clocks;
 mod device;
+mod device_file;
+mod ecc;
 mod edge;
 mod events;
 mod fields;
 mod handles;
 mod health;
+mod mig;
 mod power;
+mod profiles;
 mod refusal;
+mod sensors;
 mod session;
+mod smoothing;
 mod system;
 mod thermal;
 mod units;

@@ -18,21 +18,31 @@
 
 mod ffi;
 mod find;
+mod model;
+mod power_profile;
 mod shm;
 mod spec;
 
 pub use find::library_path;
+pub use model::{GpuModel, UnknownModel};
 pub use shm::{
-    ClockRange, Condition, Driver, Faults, Features, GpuCell, MAX_GPUS, Request, SharedState, ShmError,
-    Telemetry, throttle,
+    ClockRange, Condition, Driver, Faults, Features, Frozen, GpuCell, GpuEvent, MAX_GPUS, Recovery,
+    RemappedRows, Request, SharedState, ShmError, Telemetry, throttle,
 };
 pub use spec::{GpuSpec, Rating};
 
 /// Environment variable that names the mapped state file, read at every `nvmlInit`.
 pub const STATE_ENV: &str = "EISBACH_NVML_STATE";
 
+/// Environment variable that names a file to which calls on a GPU with [`Faults::blocks`] write. A test lays it
+/// on a frozen file system, so that the calling thread sleeps uninterruptibly, as in a wedged driver.
+pub const BLOCK_FILE_ENV: &str = "EISBACH_NVML_BLOCK_FILE";
+
 /// The driver version the library reports.
 ///
 /// A release after 580.82, which renumbered the field ids 251 to 273, and late enough to have the thermal
 /// margin.
 pub const DRIVER_VERSION: &str = "580.95.05";
+
+/// The driver version after [`SharedState::replace_driver`].
+pub const NEXT_DRIVER_VERSION: &str = "580.105.08";

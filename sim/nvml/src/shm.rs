@@ -4,7 +4,7 @@
 //!   ┌ header ─────────────────────────────┬ GPU 0 ─────────────────────────────────────┬ … ┬ GPU 15 ┐
 //!   │ magic, version, GPU count           │ identity, rating       written once        │   │        │
 //!   │ plant time                          │ telemetry, faults      plant   -> library  │   │        │
-//!   │ driver, privilege, init             │ request                library -> plant    │   │        │
+//!   │ driver, privilege, missing calls    │ request                library -> plant    │   │        │
 //!   └─────────────────────────────────────┴────────────────────────────────────────────┴───┴────────┘
 //! ```
 //!
@@ -21,18 +21,23 @@ use crate::spec::GpuSpec;
 
 mod atoms;
 mod cell;
+mod faults;
+mod happenings;
+mod node;
 mod values;
 
 use atoms::AtomicFlag;
 pub use cell::GpuCell;
-pub use values::{ClockRange, Condition, Driver, Faults, Features, Request, Telemetry, throttle};
+pub use faults::{Condition, Faults, Features, Frozen, Recovery, RemappedRows};
+pub use happenings::GpuEvent;
+pub use values::{ClockRange, Driver, Request, Telemetry, throttle};
 
 /// GPUs that fit in the file.
 pub const MAX_GPUS: usize = 16;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"EISBNVML");
 /// Goes up with every change of [`Layout`].
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 
 /// What is in the file.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ struct Header {
     version: AtomicU32,
     gpu_count: AtomicU32,
     driver: AtomicU32,
+    driver_release: AtomicU32,
+    missing_calls: AtomicU32,
     privileged: AtomicFlag,
     init_hangs: AtomicFlag,
     deprecated_calls_removed: AtomicFlag,
@@ -212,78 +219,6 @@ impl SharedState {
         let count = self.layout().header.gpu_count.load(Ordering::Acquire);
         let count = usize::try_from(count).unwrap_or(MAX_GPUS).min(MAX_GPUS);
         self.layout().gpus.split_at_checked(count).map_or(&[], |(present, _)| present)
-    }
-}
-
-/// The node as a whole.
-impl SharedState {
-    /// Time in the plant, in ms since it was started.
-    #[must_use]
-    pub fn plant_time_ms(&self) -> u64 {
-        self.layout().header.plant_time_ms.load(Ordering::Acquire)
-    }
-
-    /// Moves the plant's time on.
-    pub fn set_plant_time_ms(&self, now_ms: u64) {
-        self.layout().header.plant_time_ms.store(now_ms, Ordering::Release);
-    }
-
-    /// State of the driver.
-    #[must_use]
-    pub fn driver(&self) -> Driver {
-        match self.layout().header.driver.load(Ordering::Acquire) {
-            0 => Driver::Loaded,
-            1 => Driver::NotLoaded,
-            _ => Driver::VersionMismatch,
-        }
-    }
-
-    /// Changes the state of the driver. It takes effect on the next call of every consumer.
-    pub fn set_driver(&self, driver: Driver) {
-        let code = match driver {
-            Driver::Loaded => 0,
-            Driver::NotLoaded => 1,
-            Driver::VersionMismatch => 2,
-        };
-        self.layout().header.driver.store(code, Ordering::Release);
-    }
-
-    /// Loses all limits and locks, as unloading and loading the driver does.
-    pub fn reload_driver(&self) {
-        self.gpus().iter().for_each(GpuCell::forget_requests);
-    }
-
-    /// Whether setters are allowed; otherwise they are answered with `NVML_ERROR_NO_PERMISSION`.
-    #[must_use]
-    pub fn privileged(&self) -> bool {
-        self.layout().header.privileged.load()
-    }
-
-    /// Allows or forbids setters; they are allowed at first.
-    pub fn set_privileged(&self, privileged: bool) {
-        self.layout().header.privileged.store(privileged);
-    }
-
-    /// Whether `nvmlInit` does not come back.
-    #[must_use]
-    pub fn init_hangs(&self) -> bool {
-        self.layout().header.init_hangs.load()
-    }
-
-    /// Makes `nvmlInit` block until this is cleared.
-    pub fn set_init_hangs(&self, hangs: bool) {
-        self.layout().header.init_hangs.store(hangs);
-    }
-
-    /// Whether calls that CUDA 13 deprecates are gone.
-    #[must_use]
-    pub fn deprecated_calls_removed(&self) -> bool {
-        self.layout().header.deprecated_calls_removed.load()
-    }
-
-    /// Answers calls that CUDA 13 deprecates with `NVML_ERROR_DEPRECATED`, as NVIDIA announces for CUDA 14.
-    pub fn set_deprecated_calls_removed(&self, removed: bool) {
-        self.layout().header.deprecated_calls_removed.store(removed);
     }
 }
 

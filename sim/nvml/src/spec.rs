@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use crate::model::GpuModel;
+use crate::shm::Features;
+
 /// A GPU to be simulated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpuSpec {
@@ -17,7 +20,7 @@ impl GpuSpec {
     /// An H200 SXM.
     #[must_use]
     pub fn h200() -> Self {
-        Self { name: "NVIDIA H200".to_owned(), seed: 0, rating: Rating::H200 }
+        GpuModel::H200.spec()
     }
 
     /// The UUID that the GPU at `index` gets, in NVML's form: `GPU-` and a version 4 UUID.
@@ -49,8 +52,10 @@ impl GpuSpec {
 /// Limits and clocks of a GPU model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rating {
-    /// `NVML_DEVICE_ARCH_*`, 9 is Hopper.
+    /// `NVML_DEVICE_ARCH_*`: 7 Ampere, 9 Hopper, 10 Blackwell.
     pub architecture: u32,
+    /// CUDA compute capability, ten times the major plus the minor number.
+    pub compute_capability: u32,
     /// PCI device id in the high half, vendor id (0x10DE) in the low half.
     pub pci_device_id: u32,
     /// Lowest power limit that may be set.
@@ -59,6 +64,8 @@ pub struct Rating {
     pub power_default_watts: u32,
     /// Highest power limit that may be set.
     pub power_max_watts: u32,
+    /// What the rest of a module draws beside the GPU; 0 where a GPU is its own module.
+    pub module_watts: u32,
     /// Lowest SM clock; clocks go up from here in steps of 15 MHz.
     pub sm_clock_min_mhz: u32,
     /// Highest SM clock.
@@ -75,27 +82,11 @@ pub struct Rating {
     pub hbm_max_celsius: i32,
     /// Frame buffer.
     pub memory_mib: u32,
+    /// What the model does not have, whatever the driver.
+    pub lacks: Features,
 }
 
 impl Rating {
-    /// H200 SXM: temperatures and power limits from an `nvidia-smi -q` dump of such a board (driver
-    /// 550.90.12); the memory limit of 95 °C is an estimate.
-    pub const H200: Self = Self {
-        architecture: 9,
-        pci_device_id: 0x2335_10DE,
-        power_min_watts: 200,
-        power_default_watts: 700,
-        power_max_watts: 700,
-        sm_clock_min_mhz: 345,
-        sm_clock_max_mhz: 1980,
-        memory_clock_mhz: 3201,
-        max_operating_celsius: 87,
-        slowdown_celsius: 89,
-        shutdown_celsius: 95,
-        hbm_max_celsius: 95,
-        memory_mib: 143_771,
-    };
-
     /// Power limit after a driver load.
     #[must_use]
     pub const fn power_default_milliwatts(&self) -> u32 {

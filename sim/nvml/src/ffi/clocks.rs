@@ -11,7 +11,7 @@ use nvml_wrapper_sys::bindings::{nvmlClockType_t, nvmlDevice_t};
 use super::edge::put_list;
 use super::export;
 use super::refusal::Refusal;
-use super::session::{on_gpu, on_gpu_of_node, set_on_gpu, still_offered, supports};
+use super::session::{offers, on_gpu, on_gpu_of_node, set_on_gpu, still_offered, supports};
 use crate::shm::{ClockRange, Features, throttle};
 use crate::spec::Rating;
 
@@ -106,11 +106,13 @@ export! {
 
     /// Why the SM clock is not higher.
     fn nvmlDeviceGetCurrentClocksEventReasons(device: nvmlDevice_t, reasons: *mut c_ulonglong) {
+        offers(Features::CLOCKS_EVENT_REASONS)?;
         reasons.put(on_gpu(&device, |gpu| Ok(gpu.telemetry().throttle_reasons))?)
     }
 
     /// The reasons that can occur.
     fn nvmlDeviceGetSupportedClocksEventReasons(device: nvmlDevice_t, reasons: *mut c_ulonglong) {
+        offers(Features::CLOCKS_EVENT_REASONS)?;
         reasons.put(on_gpu(&device, |_| Ok(REASONS))?)
     }
 

@@ -1,6 +1,6 @@
 //! Who a GPU is.
 
-use std::ffi::{c_char, c_uint};
+use std::ffi::{c_char, c_int, c_uint};
 
 use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::{
@@ -60,6 +60,13 @@ export! {
     /// Chip generation.
     fn nvmlDeviceGetArchitecture(device: nvmlDevice_t, architecture: *mut nvmlDeviceArchitecture_t) {
         architecture.put(on_gpu(&device, |gpu| Ok(gpu.rating().architecture))?)
+    }
+
+    /// CUDA compute capability.
+    fn nvmlDeviceGetCudaComputeCapability(device: nvmlDevice_t, major: *mut c_int, minor: *mut c_int) {
+        let capability = on_gpu(&device, |gpu| Ok(gpu.rating().compute_capability))?.cast_signed();
+        major.put(capability / 10)?;
+        minor.put(capability % 10)
     }
 
     /// Whether the driver stays loaded without clients.

@@ -1,6 +1,10 @@
-//! Event sets: waiting for a critical error (XID).
+//! Event sets: waiting for critical errors (XID), memory errors and the like.
 //!
-//! A set's handle is a number dressed as a pointer. Each set remembers how many errors of each GPU it has
+//! ```text
+//!   GpuCell::raise ─► queue of the GPU ─► set: of a registered GPU, of a registered type ─► nvmlEventSetWait
+//! ```
+//!
+//! A set's handle is a number dressed as a pointer. Each set remembers how many events of each GPU it has
 //! seen.
 
 use std::collections::BTreeMap;
@@ -9,19 +13,17 @@ use std::ptr;
 use std::thread;
 use std::time::Duration;
 
-use nvml_wrapper_sys::bindings::{
-    nvmlDevice_t, nvmlEventData_t, nvmlEventSet_st, nvmlEventSet_t, nvmlEventTypeXidCriticalError,
-};
+use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlEventData_t, nvmlEventSet_st, nvmlEventSet_t};
 
 use super::edge::Ptr;
 use super::export;
 use super::handles::{handle_of, index_of};
 use super::refusal::Refusal;
 use super::session::{on_gpu, with_event_sets};
-use crate::shm::{Condition, SharedState};
+use crate::shm::{Condition, GpuEvent, SharedState};
 
-/// Critical errors are the one type of event there is.
-const SUPPORTED: c_ulonglong = nvmlEventTypeXidCriticalError as c_ulonglong;
+/// The types of event there are.
+const SUPPORTED: c_ulonglong = GpuEvent::KINDS as c_ulonglong;
 
 /// Sets a process may have; far more than any needs.
 const MAX_SETS: usize = 64;
@@ -36,8 +38,18 @@ const NO_INSTANCE: c_uint = c_uint::MAX;
 #[derive(Default)]
 pub(super) struct EventSets {
     last_number: usize,
-    /// By set number, then by GPU index: how many errors have been seen.
-    sets: BTreeMap<usize, BTreeMap<usize, u32>>,
+    /// By set number.
+    sets: BTreeMap<usize, EventSet>,
+}
+
+/// By GPU index: what is watched.
+type EventSet = BTreeMap<usize, Watch>;
+
+/// One GPU in a set.
+struct Watch {
+    types: c_ulonglong,
+    /// Events that have been seen, or were before.
+    seen: u32,
 }
 
 export! {
@@ -49,13 +61,13 @@ export! {
 
     /// Adds a GPU's events to a set; only those from now on count.
     fn nvmlDeviceRegisterEvents(device: nvmlDevice_t, types: c_ulonglong, set: nvmlEventSet_t) {
-        let seen = on_gpu(&device, |gpu| Ok(gpu.last_xid().0))?;
+        let seen = on_gpu(&device, |gpu| Ok(gpu.events_raised()))?;
         if types & !SUPPORTED != 0 {
             return Err(Refusal::NotSupported);
         }
         let index = index_of(&device).ok_or(Refusal::InvalidArgument)?;
         with_event_sets(|events, _| {
-            events.find(&set)?.insert(index, seen);
+            events.find(&set)?.entry(index).or_insert(Watch { types: 0, seen }).types |= types;
             Ok(())
         })
     }
@@ -96,11 +108,11 @@ impl EventSets {
             return Err(Refusal::InsufficientResources);
         }
         self.last_number += 1;
-        self.sets.insert(self.last_number, BTreeMap::new());
+        self.sets.insert(self.last_number, EventSet::new());
         Ok(self.last_number)
     }
 
-    fn find(&mut self, set: &Ptr<nvmlEventSet_st>) -> Result<&mut BTreeMap<usize, u32>, Refusal> {
+    fn find(&mut self, set: &Ptr<nvmlEventSet_st>) -> Result<&mut EventSet, Refusal> {
         self.sets.get_mut(&set.address()).ok_or(Refusal::InvalidArgument)
     }
 
@@ -109,17 +121,17 @@ impl EventSets {
     }
 }
 
-/// The first error of any GPU in the set that has not been told yet.
-fn next_event(
-    set: &mut BTreeMap<usize, u32>,
-    state: &SharedState,
-) -> Result<Option<nvmlEventData_t>, Refusal> {
+/// The first event of any GPU in the set that has not been told yet.
+fn next_event(set: &mut EventSet, state: &SharedState) -> Result<Option<nvmlEventData_t>, Refusal> {
     let gpus = || state.gpus().iter().enumerate();
     for (index, gpu) in gpus() {
-        let (count, xid) = gpu.last_xid();
-        if let Some(seen) = set.get_mut(&index).filter(|seen| **seen != count) {
-            *seen = count;
-            return Ok(Some(xid_event(index, xid)));
+        let Some(watch) = set.get_mut(&index) else { continue };
+        while let Some((seen, event)) = gpu.event_after(watch.seen) {
+            watch.seen = seen;
+            let (kind, data) = (event >> 32, event & u64::from(u32::MAX));
+            if watch.types & kind != 0 {
+                return Ok(Some(event_of(index, kind, data)));
+            }
         }
     }
     let lost =
@@ -127,11 +139,11 @@ fn next_event(
     if lost { Err(Refusal::GpuIsLost) } else { Ok(None) }
 }
 
-fn xid_event(index: usize, xid: u32) -> nvmlEventData_t {
+fn event_of(index: usize, kind: c_ulonglong, data: c_ulonglong) -> nvmlEventData_t {
     nvmlEventData_t {
         device: handle_of(index),
-        eventType: SUPPORTED,
-        eventData: xid.into(),
+        eventType: kind,
+        eventData: data,
         gpuInstanceId: NO_INSTANCE,
         computeInstanceId: NO_INSTANCE,
     }

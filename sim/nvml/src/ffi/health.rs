@@ -1,11 +1,11 @@
-//! Load, memory, errors and who is computing.
+//! Load, memory and who is computing.
 
 use std::ffi::{c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::{
-    nvmlDevice_t, nvmlEccCounterType_t, nvmlEnableState_t, nvmlMemory_t, nvmlMemory_v2_t,
-    nvmlMemoryErrorType_t, nvmlProcessInfo_t, nvmlPstates_t, nvmlUtilization_t,
+    nvmlComputeMode_t, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlProcessInfo_t, nvmlPstates_t,
+    nvmlUtilization_t,
 };
 
 use super::edge::{expect_version, put_list};
@@ -24,6 +24,9 @@ export! {
     fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, rates: *mut nvmlUtilization_t) {
         rates.put(on_gpu(&device, |gpu| {
             supports(gpu, Features::UTILISATION)?;
+            if gpu.faults().mig {
+                return Err(Refusal::NotSupported);
+            }
             let telemetry = gpu.telemetry();
             Ok(nvmlUtilization_t {
                 gpu: telemetry.utilisation_percent,
@@ -52,35 +55,6 @@ export! {
         state.put(on_gpu(&device, |gpu| Ok(gpu.telemetry().pstate))?)
     }
 
-    /// Memory error correction is on.
-    fn nvmlDeviceGetEccMode(
-        device: nvmlDevice_t,
-        current: *mut nvmlEnableState_t,
-        pending: *mut nvmlEnableState_t,
-    ) {
-        let on = on_gpu(&device, |_| Ok(nvml::nvmlEnableState_enum_NVML_FEATURE_ENABLED))?;
-        current.put(on)?;
-        pending.put(on)
-    }
-
-    /// Memory errors. The simulated board is new: since the driver load and in its life are the same.
-    fn nvmlDeviceGetTotalEccErrors(
-        device: nvmlDevice_t,
-        kind: nvmlMemoryErrorType_t,
-        since: nvmlEccCounterType_t,
-        count: *mut c_ulonglong,
-    ) {
-        if since >= nvml::nvmlEccCounterType_enum_NVML_ECC_COUNTER_TYPE_COUNT {
-            return Err(Refusal::InvalidArgument);
-        }
-        let telemetry = on_gpu(&device, |gpu| Ok(gpu.telemetry()))?;
-        count.put(match kind {
-            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_CORRECTED => telemetry.ecc_corrected,
-            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_UNCORRECTED => telemetry.ecc_uncorrected,
-            _ => return Err(Refusal::InvalidArgument),
-        })
-    }
-
     /// Processes that compute on the GPU: one, or none.
     fn nvmlDeviceGetComputeRunningProcesses_v3(
         device: nvmlDevice_t,
@@ -92,11 +66,26 @@ export! {
         unsafe { put_list(&count, &processes, running.as_slice()) }
     }
 
-    /// MIG is there and off.
-    fn nvmlDeviceGetMigMode(device: nvmlDevice_t, current: *mut c_uint, pending: *mut c_uint) {
-        let off = on_gpu(&device, |_| Ok(nvml::NVML_DEVICE_MIG_DISABLE))?;
-        current.put(off)?;
-        pending.put(off)
+    /// Processes that draw: none.
+    fn nvmlDeviceGetGraphicsRunningProcesses_v3(
+        device: nvmlDevice_t,
+        count: *mut c_uint,
+        processes: *mut nvmlProcessInfo_t,
+    ) {
+        on_gpu(&device, |_| Ok(()))?;
+        // SAFETY: the caller's own array and its length.
+        unsafe { put_list(&count, &processes, &[]) }
+    }
+
+    /// Fans: liquid-cooled boards have none.
+    fn nvmlDeviceGetFanSpeed(device: nvmlDevice_t, percent: *mut c_uint) {
+        let _ = percent;
+        on_gpu(&device, |_| Err(Refusal::NotSupported))
+    }
+
+    /// Every process may compute.
+    fn nvmlDeviceGetComputeMode(device: nvmlDevice_t, mode: *mut nvmlComputeMode_t) {
+        mode.put(on_gpu(&device, |_| Ok(nvml::nvmlComputeMode_enum_NVML_COMPUTEMODE_DEFAULT))?)
     }
 }
 

@@ -2,18 +2,30 @@
 
 use std::ffi::{c_uint, c_ulonglong};
 
-use nvml_wrapper_sys::bindings::nvmlDevice_t;
+use nvml_wrapper_sys::bindings as nvml;
+use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlEnableState_t};
 
 use super::export;
 use super::refusal::Refusal;
+use super::sensors::power_milliwatts;
 use super::session::{on_gpu, set_on_gpu, supports};
-use super::units::{millijoules, milliwatts};
+use super::units::millijoules;
 use crate::shm::{Features, GpuCell};
 
 export! {
-    /// Power averaged over one second, as the driver does since Ampere, in mW.
+    /// Power averaged over one second, as the driver does since Ampere, in mW; on a GA100 the power now.
     fn nvmlDeviceGetPowerUsage(device: nvmlDevice_t, power: *mut c_uint) {
-        power.put(on_gpu(&device, |gpu| milliwatts(gpu.telemetry().power_average_watts))?)
+        power.put(on_gpu(&device, |gpu| {
+            let averages = supports(gpu, Features::POWER_AVERAGE).is_ok();
+            power_milliwatts(gpu, |seen| {
+                if averages { seen.power_average_watts } else { seen.power_instant_watts }
+            })
+        })?)
+    }
+
+    /// Power limits can be set.
+    fn nvmlDeviceGetPowerManagementMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t) {
+        mode.put(on_gpu(&device, |_| Ok(nvml::nvmlEnableState_enum_NVML_FEATURE_ENABLED))?)
     }
 
     /// Energy since the driver was loaded, in mJ.

@@ -8,15 +8,19 @@
 //!              nvmlShutdown unmaps it             nvmlShutdown
 //! ```
 //!
+//! While it is initialised it holds the file open, as the real library holds its device files: who wants to
+//! unload the driver sees it in `/proc/PID/fd`.
+//!
 //! The lock is held only to look things up, never while a call is slow or hangs.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use nvml_wrapper_sys::bindings::nvmlDevice_st;
 
+use super::device_file::{DeviceFile, write_to_the_blocked_disk};
 use super::edge::Ptr;
 use super::events::EventSets;
 use super::refusal::Refusal;
@@ -28,10 +32,14 @@ const HANG_POLL: Duration = Duration::from_millis(2);
 
 static SESSION: Mutex<Option<Session>> = Mutex::new(None);
 
+/// The driver that this library belongs to. Unloading the library forgets it, shutting down does not.
+static LOADED_RELEASE: OnceLock<u32> = OnceLock::new();
+
 struct Session {
     inits: u32,
     state: Arc<SharedState>,
     event_sets: EventSets,
+    device_file: DeviceFile,
 }
 
 /// Initialises NVML, as often as it is called.
@@ -39,11 +47,15 @@ pub(super) fn initialise() -> Result<(), Refusal> {
     let path = std::env::var_os(STATE_ENV).ok_or(Refusal::DriverNotLoaded)?;
     let state = SharedState::open(Path::new(&path)).map_err(|_| Refusal::DriverNotLoaded)?;
     wait_while(|| state.init_hangs());
+    LOADED_RELEASE.get_or_init(|| state.driver_release());
     driver_works(&state)?;
     let state = Arc::new(state);
     let mut session = lock();
     *session = Some(match session.take() {
-        None => Session { inits: 1, state, event_sets: EventSets::default() },
+        None => {
+            let device_file = DeviceFile::open(Path::new(&path), &state)?;
+            Session { inits: 1, state, event_sets: EventSets::default(), device_file }
+        }
         Some(earlier) => Session { inits: earlier.inits.saturating_add(1), state, ..earlier },
     });
     Ok(())
@@ -54,8 +66,10 @@ pub(super) fn shut_down() -> Result<(), Refusal> {
     let mut session = lock();
     let now = session.as_mut().ok_or(Refusal::Uninitialized)?;
     now.inits -= 1;
-    if now.inits == 0 {
-        *session = None;
+    if now.inits == 0
+        && let Some(over) = session.take()
+    {
+        over.device_file.close(&over.state);
     }
     Ok(())
 }
@@ -106,6 +120,9 @@ pub(super) fn on_gpu_of_node<T>(
         .and_then(|index| state.gpu(index))
         .ok_or(Refusal::InvalidArgument)?;
     wait_while(|| gpu.faults().hangs);
+    if gpu.faults().blocks {
+        write_to_the_blocked_disk();
+    }
     thread::sleep(Duration::from_millis(gpu.faults().slow_ms.into()));
     match gpu.faults().condition {
         Condition::Present => work(gpu, &state),
@@ -114,9 +131,16 @@ pub(super) fn on_gpu_of_node<T>(
     }
 }
 
-/// Refuses what this GPU has been made to lack.
+/// Refuses what this GPU lacks, as its model does or as it has been made to.
 pub(super) fn supports(gpu: &GpuCell, feature: Features) -> Result<(), Refusal> {
-    if gpu.faults().unsupported.contains(feature) { Err(Refusal::NotSupported) } else { Ok(()) }
+    let lacks = gpu.rating().lacks | gpu.faults().unsupported;
+    if lacks.contains(feature) { Err(Refusal::NotSupported) } else { Ok(()) }
+}
+
+/// Refuses a call that the library has been made to lack. That is found before anything can hang.
+pub(super) fn offers(call: Features) -> Result<(), Refusal> {
+    let missing = lock().as_ref().is_some_and(|session| session.state.missing_calls().contains(call));
+    if missing { Err(Refusal::FunctionNotFound) } else { Ok(()) }
 }
 
 /// Refuses a call that CUDA 13 deprecates, once the driver has been made to lack those.
@@ -126,6 +150,9 @@ pub(super) fn still_offered(state: &SharedState) -> Result<(), Refusal> {
 
 fn driver_works(state: &SharedState) -> Result<(), Refusal> {
     match state.driver() {
+        Driver::Loaded if LOADED_RELEASE.get().is_some_and(|mine| *mine < state.driver_release()) => {
+            Err(Refusal::LibRmVersionMismatch)
+        }
         Driver::Loaded => Ok(()),
         Driver::NotLoaded => Err(Refusal::DriverNotLoaded),
         Driver::VersionMismatch => Err(Refusal::LibRmVersionMismatch),

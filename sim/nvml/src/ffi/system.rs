@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_uint};
 
 use super::edge::put_text;
 use super::{export, older_name, session};
-use crate::DRIVER_VERSION;
+use crate::{DRIVER_VERSION, NEXT_DRIVER_VERSION};
 
 /// CUDA 13.0, as NVML writes it.
 const CUDA_VERSION: c_int = 13_000;
@@ -28,9 +28,10 @@ export! {
 
     /// Version of the kernel driver.
     fn nvmlSystemGetDriverVersion(version: *mut c_char, length: c_uint) {
-        session::state()?;
+        let replaced = session::state()?.driver_release() > 0;
+        let release = if replaced { NEXT_DRIVER_VERSION } else { DRIVER_VERSION };
         // SAFETY: the caller's own buffer and length.
-        unsafe { put_text(&version, length, DRIVER_VERSION) }
+        unsafe { put_text(&version, length, release) }
     }
 
     /// Version of this library: CUDA's major version before the driver's.

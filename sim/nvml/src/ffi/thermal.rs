@@ -1,6 +1,6 @@
 //! Temperatures, thresholds and the thermal margin.
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::c_uint;
 
 use nvml_wrapper_sys::bindings::{
     nvmlDevice_t, nvmlMarginTemperature_t, nvmlTemperature_t,
@@ -16,9 +16,9 @@ use nvml_wrapper_sys::bindings::{
 use super::edge::expect_version;
 use super::export;
 use super::refusal::Refusal;
-use super::session::{on_gpu, on_gpu_of_node, still_offered, supports};
-use super::units::whole_celsius;
-use crate::shm::{Features, GpuCell};
+use super::sensors::{core_celsius, margin_kelvin};
+use super::session::{offers, on_gpu, on_gpu_of_node, still_offered, supports};
+use crate::shm::Features;
 
 export! {
     /// Core temperature in °C; deprecated in CUDA 13 for [`nvmlDeviceGetTemperatureV`].
@@ -36,6 +36,7 @@ export! {
 
     /// Core temperature in °C.
     fn nvmlDeviceGetTemperatureV(device: nvmlDevice_t, temperature: *mut nvmlTemperature_t) {
+        offers(Features::TEMPERATURE_V)?;
         // SAFETY: the caller fills in version and sensor.
         let asked = unsafe { temperature.get() }?;
         expect_version::<nvmlTemperature_t>(asked.version, 1)?;
@@ -53,7 +54,10 @@ export! {
         threshold: nvmlTemperatureThresholds_t,
         temperature: *mut c_uint,
     ) {
-        let rating = on_gpu(&device, |gpu| Ok(gpu.rating()))?;
+        let rating = on_gpu(&device, |gpu| {
+            supports(gpu, Features::TEMPERATURE_THRESHOLDS)?;
+            Ok(gpu.rating())
+        })?;
         let celsius = match threshold {
             SHUTDOWN => rating.shutdown_celsius,
             SLOWDOWN => rating.slowdown_celsius,
@@ -67,19 +71,16 @@ export! {
 
     /// Degrees left until the highest operating temperature; below zero the GPU throttles by itself.
     fn nvmlDeviceGetMarginTemperature(device: nvmlDevice_t, margin: *mut nvmlMarginTemperature_t) {
+        offers(Features::MARGIN_TEMPERATURE)?;
         // SAFETY: the caller fills in the version.
         let asked = unsafe { margin.get() }?;
         expect_version::<nvmlMarginTemperature_t>(asked.version, 1)?;
         let left = on_gpu(&device, |gpu| {
             supports(gpu, Features::MARGIN_TEMPERATURE)?;
-            Ok(gpu.rating().max_operating_celsius.saturating_sub(core_celsius(gpu)?))
+            margin_kelvin(gpu)
         })?;
         margin.put(nvmlMarginTemperature_t { marginTemperature: left, ..asked })
     }
-}
-
-fn core_celsius(gpu: &GpuCell) -> Result<c_int, Refusal> {
-    whole_celsius(gpu.telemetry().core_celsius)
 }
 
 /// NVML knows one sensor.

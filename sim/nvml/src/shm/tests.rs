@@ -83,9 +83,11 @@ fn faults_and_node_flags_pass_through_the_file() {
 
     for condition in [Condition::Lost, Condition::ResetRequired, Condition::Present] {
         let unsupported = Features::CLOCK_LOCK | Features::MARGIN_TEMPERATURE;
-        let faults = Faults { condition, hangs: true, slow_ms: 20, unsupported };
-        plant.gpu(0).unwrap().set_faults(faults);
-        assert_eq!(library.gpu(0).unwrap().faults(), faults);
+        for frozen in [Frozen::Temperature, Frozen::Margin, Frozen::Nothing] {
+            let faults = every_fault(condition, unsupported, frozen);
+            plant.gpu(0).unwrap().set_faults(faults);
+            assert_eq!(library.gpu(0).unwrap().faults(), faults);
+        }
     }
     for driver in [Driver::NotLoaded, Driver::VersionMismatch, Driver::Loaded] {
         plant.set_driver(driver);
@@ -94,17 +96,70 @@ fn faults_and_node_flags_pass_through_the_file() {
     plant.set_privileged(false);
     plant.set_init_hangs(true);
     plant.set_deprecated_calls_removed(true);
+    plant.set_missing_calls(Features::TEMPERATURE_V);
+    plant.replace_driver();
+    assert_eq!((library.missing_calls(), library.driver_release()), (Features::TEMPERATURE_V, 1));
     assert!(!library.privileged() && library.init_hangs() && library.deprecated_calls_removed());
 }
 
+fn every_fault(condition: Condition, unsupported: Features, frozen: Frozen) -> Faults {
+    Faults {
+        condition,
+        hangs: true,
+        blocks: true,
+        slow_ms: 20,
+        unsupported,
+        frozen,
+        implausible: true,
+        mig: true,
+        ecc_corrected: 7,
+        ecc_uncorrected: 8,
+        remapped: RemappedRows { corrected: 1, uncorrected: 2, pending: true, failed: true },
+        recovery: Recovery::DrainAndReset,
+    }
+}
+
 #[test]
-fn every_xid_is_counted_even_the_same_twice() {
+fn every_event_is_told_once_even_the_same_twice() {
     let (_folder, _, state) = node(1);
     let gpu = state.gpu(0).unwrap();
-    assert_eq!(gpu.last_xid(), (0, 0));
+    assert_eq!((gpu.events_raised(), gpu.event_after(0)), (0, None));
     gpu.raise_xid(79);
     gpu.raise_xid(79);
-    assert_eq!(gpu.last_xid(), (2, 79));
+    gpu.raise(GpuEvent::DoubleBitEcc);
+    let events: Vec<u64> = (0..3).map(|seen| gpu.event_after(seen).unwrap().1).collect();
+    assert_eq!(events, [8 << 32 | 79, 8 << 32 | 79, 2 << 32]);
+    assert_eq!((gpu.events_raised(), gpu.event_after(3)), (3, None));
+}
+
+#[test]
+fn who_is_far_behind_loses_the_oldest_events_and_no_other() {
+    let (_folder, _, state) = node(1);
+    let gpu = state.gpu(0).unwrap();
+    (0..100).for_each(|xid| gpu.raise_xid(xid));
+    assert_eq!(gpu.event_after(0), Some((37, 8 << 32 | 36)));
+    assert_eq!(gpu.event_after(99), Some((100, 8 << 32 | 99)));
+}
+
+#[test]
+fn profiles_and_smoothing_are_kept_and_lost_with_the_driver() {
+    let (_folder, path, state) = node(1);
+    let library = SharedState::open(&path).unwrap();
+    let (asked, seen) = (library.gpu(0).unwrap(), state.gpu(0).unwrap());
+    asked.request_power_profiles(0b110, 40);
+    asked.request_smoothing(true);
+    assert!(asked.request_smoothing_preset(4) && !asked.request_smoothing_preset(5));
+    assert!(asked.request_smoothing_number(4, 3, 250.0) && !asked.request_smoothing_number(4, 4, 1.0));
+    let request = seen.request();
+    assert_eq!((request.power_profiles, request.power_profiles_written_ms), (0b110, Some(40)));
+    assert_eq!((request.smoothing, request.smoothing_preset, request.sequence), (true, 4, 4));
+    assert!(request.max_q() && seen.smoothing_number(4, 3) == Some(250.0));
+
+    state.reload_driver();
+    let request = asked.request();
+    assert_eq!((request.power_profiles, request.power_profiles_written_ms), (0, None));
+    assert_eq!((request.smoothing, request.smoothing_preset), (false, 0));
+    assert!(!request.max_q() && asked.smoothing_number(4, 3) == Some(0.0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What passes through the state file, as plain values: telemetry, faults, requests.
+//! What passes through the state file, as plain values: telemetry, requests, the driver.
 
-use std::ops::BitOr;
+use crate::power_profile;
 
 /// What the plant makes of one GPU, for the library to report.
 ///
@@ -97,10 +97,26 @@ pub struct Request {
     pub clock_written_ms: Option<u64>,
     /// Persistence mode.
     pub persistence: bool,
+    /// Workload power profiles that were asked for: bit N is profile N.
+    pub power_profiles: u32,
+    /// Plant time of the last change of them; `None` if there was none.
+    pub power_profiles_written_ms: Option<u64>,
+    /// Power smoothing is on.
+    pub smoothing: bool,
+    /// The power smoothing preset in use.
+    pub smoothing_preset: u32,
     /// Goes up by one with every change that was accepted.
     pub sequence: u64,
     /// Setters that reached the GPU, refused ones too.
     pub setter_calls: u64,
+}
+
+impl Request {
+    /// Whether the Max-Q profile holds.
+    #[must_use]
+    pub const fn max_q(&self) -> bool {
+        power_profile::enforced(self.power_profiles) & 1 << power_profile::MAX_Q != 0
+    }
 }
 
 /// From `min_mhz` to `max_mhz`, both included.
@@ -110,68 +126,6 @@ pub struct ClockRange {
     pub min_mhz: u32,
     /// Upper end.
     pub max_mhz: u32,
-}
-
-/// What is wrong with one GPU. The default is nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// Whether the GPU is there at all.
-    pub condition: Condition,
-    /// Calls on the GPU do not come back until this is cleared. Looking up its handle does.
-    pub hangs: bool,
-    /// Each call on the GPU takes this much longer.
-    pub slow_ms: u32,
-    /// Answered with `NVML_ERROR_NOT_SUPPORTED`.
-    pub unsupported: Features,
-}
-
-/// Whether a GPU can be reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
-    /// Yes.
-    #[default]
-    Present,
-    /// It must be reset first: every call is answered with `NVML_ERROR_RESET_REQUIRED`.
-    ResetRequired,
-    /// It fell off the bus: every call, the handle lookup too, is answered with `NVML_ERROR_GPU_IS_LOST`.
-    Lost,
-}
-
-/// A set of abilities that a GPU or a driver may lack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Features(pub(super) u32);
-
-impl Features {
-    /// Field 82.
-    pub const HBM_TEMPERATURE: Self = Self(1);
-    /// `nvmlDeviceGetMarginTemperature` (absent before driver 570).
-    pub const MARGIN_TEMPERATURE: Self = Self(1 << 1);
-    /// `nvmlDeviceGetTemperatureV` (absent from older drivers).
-    pub const TEMPERATURE_V: Self = Self(1 << 2);
-    /// Fields 193 to 196 (absent before Ada).
-    pub const TEMPERATURE_LIMIT_FIELDS: Self = Self(1 << 3);
-    /// Fields 185 and 186.
-    pub const POWER_FIELDS: Self = Self(1 << 4);
-    /// Setting a power limit.
-    pub const POWER_LIMIT: Self = Self(1 << 5);
-    /// Locking clocks.
-    pub const CLOCK_LOCK: Self = Self(1 << 6);
-    /// Utilisation rates (absent with MIG).
-    pub const UTILISATION: Self = Self(1 << 7);
-
-    /// Whether all of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for Features {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
 }
 
 /// State of the simulated kernel driver.

@@ -5,11 +5,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use eisbach_nvml_sim::{Condition, Driver, Faults, Features, STATE_ENV, SharedState};
-use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::enums::device::GpuLockedClocksSetting;
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::struct_wrappers::event::EventData;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper_sys::bindings::nvmlMarginTemperature_t;
 
@@ -203,43 +201,6 @@ fn loading_and_dropping_the_library_leaves_nothing_mapped() {
             assert_eq!(count("nvml.state"), at_rest + 1);
         }
         assert_eq!((count("nvml.state"), count("libeisbach_nvml_sim")), (at_rest, 0));
-    });
-}
-
-#[test]
-fn an_xid_reaches_a_waiting_event_set_once() {
-    on_a_node(|state| {
-        let nvml = nvml();
-        state.gpu(6).unwrap().raise_xid(13);
-        let mut events = nvml.create_event_set().unwrap();
-        for index in [5, 6] {
-            let device = nvml.device_by_index(index).unwrap();
-            assert_eq!(device.supported_event_types_strict().unwrap(), EventTypes::CRITICAL_XID_ERROR);
-            events = device.register_events(EventTypes::CRITICAL_XID_ERROR, events).unwrap();
-        }
-        assert!(matches!(events.wait(1), Err(NvmlError::Timeout)), "what was before does not count");
-
-        state.gpu(4).unwrap().raise_xid(62);
-        state.gpu(6).unwrap().raise_xid(79);
-        break_gpu(state, 6, Faults { condition: Condition::Lost, ..Faults::default() });
-        let EventData { device, event_data, .. } = events.wait(60_000).unwrap();
-        // SAFETY: compared only.
-        assert_eq!(unsafe { device.handle() }.addr(), 7, "GPU 6");
-        assert!(format!("{event_data:?}").contains("79"), "{event_data:?}");
-        assert!(matches!(events.wait(60_000), Err(NvmlError::GpuLost)), "the bus has lost it");
-        break_gpu(state, 6, Faults::default());
-        assert!(matches!(events.wait(0), Err(NvmlError::Timeout)));
-        events.release_events().unwrap();
-    });
-}
-
-#[test]
-fn an_event_type_that_is_never_delivered_cannot_be_registered() {
-    on_a_node(|_| {
-        let nvml = nvml();
-        let events = nvml.create_event_set().unwrap();
-        let refused = nvml.device_by_index(0).unwrap().register_events(EventTypes::CLOCK_CHANGE, events);
-        assert!(matches!(refused.unwrap_err().error, NvmlError::NotSupported));
     });
 }
 

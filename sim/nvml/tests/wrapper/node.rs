@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use eisbach_nvml_sim::{GpuCell, GpuSpec, STATE_ENV, SharedState, Telemetry, library_path};
+use eisbach_nvml_sim::{BLOCK_FILE_ENV, GpuCell, GpuModel, STATE_ENV, SharedState, Telemetry, library_path};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
@@ -20,6 +20,11 @@ const INNER: &str = "EISBACH_NVML_TEST_INNER";
 
 /// Runs `check`, a closure written in a test function, on a node of eight H200.
 pub(crate) fn on_a_node<Check: FnOnce(&SharedState)>(check: Check) {
+    on_a_node_of(GpuModel::H200, check);
+}
+
+/// Runs `check`, a closure written in a test function, on a node of eight GPUs of a model.
+pub(crate) fn on_a_node_of<Check: FnOnce(&SharedState)>(model: GpuModel, check: Check) {
     if std::env::var_os(INNER).is_some() {
         let path = std::env::var_os(STATE_ENV).unwrap();
         check(&SharedState::open(Path::new(&path)).unwrap());
@@ -28,11 +33,12 @@ pub(crate) fn on_a_node<Check: FnOnce(&SharedState)>(check: Check) {
     let test = test_around::<Check>();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nvml.state");
-    SharedState::create(&path, &vec![GpuSpec::h200(); GPUS as usize]).unwrap();
+    SharedState::create(&path, &vec![model.spec(); GPUS as usize]).unwrap();
     let inner = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(INNER, "1")
         .env(STATE_ENV, &path)
+        .env(BLOCK_FILE_ENV, folder.path().join("blocked"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&inner.stdout);
