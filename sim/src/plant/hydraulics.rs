@@ -39,6 +39,11 @@ impl Resistance {
         }
     }
 
+    /// The same drop at `share` of the flow.
+    pub(super) fn for_flow(self, share: f64) -> Self {
+        self.scaled(1.0 / share, 1.0 / (share * share))
+    }
+
     fn scaled(self, linear: f64, quadratic: f64) -> Self {
         Self { linear: self.linear * linear, quadratic: self.quadratic * quadratic }
     }
@@ -77,6 +82,11 @@ pub(super) struct Flows {
 pub(super) struct Thickness {
     pub(super) viscosity: f64,
     pub(super) density: f64,
+}
+
+impl Thickness {
+    /// That for which resistances are given.
+    pub(super) const AS_RATED: Self = Self { viscosity: 1.0, density: 1.0 };
 }
 
 /// The node loop as a network of resistances.
@@ -139,15 +149,13 @@ mod tests {
     use super::*;
     use crate::plant::pump::Pump;
 
-    const AS_RATED: Thickness = Thickness { viscosity: 1.0, density: 1.0 };
-
     fn flows(params: &PlantParams, impeller: f64, thickness: Thickness, clogging: f64) -> Flows {
         Hydraulics::new(params).solve(Pump::curve(&params.pump, impeller, 1.0), thickness, clogging)
     }
 
     #[test]
     fn the_design_point_is_11_4_litres_a_minute_at_100_kilopascal() {
-        let flows = flows(&PlantParams::ideal(), 0.93, AS_RATED, 1.0);
+        let flows = flows(&PlantParams::ideal(), 0.93, Thickness::AS_RATED, 1.0);
         assert!((flows.total / M3_S_PER_LPM - 11.4).abs() < 0.3, "{}", flows.total / M3_S_PER_LPM);
         assert!((flows.head_pa - 100e3).abs() < 4e3, "{}", flows.head_pa);
     }
@@ -157,15 +165,15 @@ mod tests {
         for impeller in [0.05, 0.3, 0.6, 1.0] {
             let params = PlantParams::default();
             let curve = Pump::curve(&params.pump, impeller, 1.0);
-            let flows = Hydraulics::new(&params).solve(curve, AS_RATED, 1.0);
+            let flows = Hydraulics::new(&params).solve(curve, Thickness::AS_RATED, 1.0);
             assert!((curve.head(flows.total) - flows.head_pa).abs() < 0.1, "speed {impeller}");
         }
     }
 
     #[test]
     fn even_plates_share_evenly_and_uneven_ones_by_resistance() {
-        let even = flows(&PlantParams::ideal(), 1.0, AS_RATED, 1.0);
-        let uneven = flows(&PlantParams::default(), 1.0, AS_RATED, 1.0);
+        let even = flows(&PlantParams::ideal(), 1.0, Thickness::AS_RATED, 1.0);
+        let uneven = flows(&PlantParams::default(), 1.0, Thickness::AS_RATED, 1.0);
         assert!(even.plates.iter().all(|flow| (flow - even.plates[0]).abs() < 1e-12));
         let spread = uneven.plates[0] / uneven.plates[7];
         assert!((1.05..1.15).contains(&spread), "{spread}");
@@ -174,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_clogged_strainer_takes_flow_and_raises_head() {
-        let clean = flows(&PlantParams::default(), 1.0, AS_RATED, 1.0);
-        let clogged = flows(&PlantParams::default(), 1.0, AS_RATED, 5.0);
+        let clean = flows(&PlantParams::default(), 1.0, Thickness::AS_RATED, 1.0);
+        let clogged = flows(&PlantParams::default(), 1.0, Thickness::AS_RATED, 5.0);
         assert!(clogged.total < 0.92 * clean.total && clogged.head_pa > clean.head_pa);
     }
 
@@ -183,11 +191,11 @@ mod tests {
     fn cold_coolant_flows_less() {
         let cold = Thickness { viscosity: 1.59, density: 1.01 };
         let params = PlantParams::default();
-        assert!(flows(&params, 1.0, cold, 1.0).total < flows(&params, 1.0, AS_RATED, 1.0).total);
+        assert!(flows(&params, 1.0, cold, 1.0).total < flows(&params, 1.0, Thickness::AS_RATED, 1.0).total);
     }
 
     #[test]
     fn a_standing_pump_moves_nothing() {
-        assert_eq!(flows(&PlantParams::default(), 0.0, AS_RATED, 1.0), Flows::default());
+        assert_eq!(flows(&PlantParams::default(), 0.0, Thickness::AS_RATED, 1.0), Flows::default());
     }
 }

@@ -25,19 +25,41 @@ pub struct GpuActuators {
     pub clock_max_mhz: f64,
     /// The driver sees it. A lost GPU stays powered and idles.
     pub present: bool,
+    /// The workload power profile Max-Q holds.
+    pub max_q: bool,
+}
+
+impl Actuators {
+    /// Design flow, full cooling, no limits, for these GPUs.
+    #[must_use]
+    pub fn of(gpu: &GpuParams) -> Self {
+        Self { pump_run: true, pump_speed: 0.95, valve: 0.0, gpus: [GpuActuators::of(gpu); GPUS] }
+    }
+}
+
+impl GpuActuators {
+    /// No limits for such a GPU.
+    #[must_use]
+    pub const fn of(gpu: &GpuParams) -> Self {
+        Self {
+            power_limit_watts: gpu.tdp_watts,
+            clock_max_mhz: gpu.clock_max_mhz,
+            present: true,
+            max_q: false,
+        }
+    }
 }
 
 impl Default for Actuators {
-    /// Design flow, full cooling, no limits.
+    /// Design flow, full cooling, no limits, for H200.
     fn default() -> Self {
-        Self { pump_run: true, pump_speed: 0.95, valve: 0.0, gpus: [GpuActuators::default(); GPUS] }
+        Self::of(&GpuParams::H200)
     }
 }
 
 impl Default for GpuActuators {
     fn default() -> Self {
-        let GpuParams { tdp_watts, clock_max_mhz, .. } = GpuParams::H200;
-        Self { power_limit_watts: tdp_watts, clock_max_mhz, present: true }
+        Self::of(&GpuParams::H200)
     }
 }
 
@@ -93,6 +115,7 @@ impl Actuators {
                 power_limit_watts: held(set.power_limit_watts, 0.0, gpu.tdp_watts),
                 clock_max_mhz: held(set.clock_max_mhz, gpu.clock_min_mhz, gpu.clock_max_mhz),
                 present: set.present,
+                max_q: set.max_q,
             }),
         }
     }

@@ -27,6 +27,8 @@ mod heat_pump;
 mod hydraulics;
 mod inputs;
 mod instrument;
+#[cfg(test)]
+mod model_tests;
 mod node_loop;
 mod params;
 mod pump;
@@ -58,6 +60,7 @@ use self::exchanger::Stream;
 use self::facility::{Cooling, Facility};
 use self::faults::Faults;
 use self::gpu::{Gpu, Task};
+use self::hydraulics::{Hydraulics, M3_S_PER_LPM, Thickness};
 use self::node_loop::{Carried, HeatIn, NodeLoop};
 use self::pump::Pump;
 use self::sensors::Instruments;
@@ -81,6 +84,24 @@ const SETTLED_SHARE: f64 = 0.005;
 /// ... averaged over this time, s.
 const SETTLED_OVER_S: f64 = 20.0;
 
+/// The loop with its pump at full speed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FullSpeed {
+    /// Flow, L/min.
+    pub flow_lpm: f64,
+    /// Head of the pump, kPa.
+    pub head_kpa: f64,
+}
+
+impl FullSpeed {
+    /// As one would note it down: to a tenth.
+    #[must_use]
+    pub fn noted(self) -> Self {
+        let tenth = |value: f64| (value * 10.0).round() / 10.0;
+        Self { flow_lpm: tenth(self.flow_lpm), head_kpa: tenth(self.head_kpa) }
+    }
+}
+
 /// The world of one node.
 #[derive(Clone, Debug)]
 pub struct Plant {
@@ -103,7 +124,12 @@ impl Plant {
     /// A world at rest, everything at 20 °C. The seed decides the sensors' noise.
     #[must_use]
     pub fn new(params: PlantParams, seed: u64) -> Self {
-        let gpus = params.contact_spread.map(|contact| Gpu::new(params.gpu, contact, START_CELSIUS, DT));
+        let mut sockets = 0..;
+        let gpus = params.contact_spread.map(|contact| {
+            let there = sockets.next().is_some_and(|socket| socket < params.sockets);
+            let gpu = if there { params.gpu } else { params.gpu.absent() };
+            Gpu::new(gpu, contact, START_CELSIUS, DT)
+        });
         Self {
             gpus,
             node_loop: NodeLoop::new(&params, START_CELSIUS, DT),
@@ -185,6 +211,15 @@ impl Plant {
         &self.params
     }
 
+    /// What a commissioning engineer would note: flow and head with the pump at full speed, strainer clean,
+    /// coolant at 35 °C.
+    #[must_use]
+    pub fn full_speed(&self) -> FullSpeed {
+        let curve = Pump::curve(&self.params.pump, 1.0, 1.0);
+        let flows = Hydraulics::new(&self.params).solve(curve, Thickness::AS_RATED, 1.0);
+        FullSpeed { flow_lpm: flows.total / M3_S_PER_LPM, head_kpa: flows.head_pa / 1000.0 }
+    }
+
     /// Puts a fault in. A fault that is in already takes the new numbers.
     pub fn inject(&mut self, fault: Fault) {
         self.faults.inject(fault);
@@ -226,6 +261,7 @@ impl Plant {
                 utilisation: if set.present { asked } else { 0.0 },
                 power_limit: set.power_limit_watts,
                 clock_max_mhz: set.clock_max_mhz,
+                max_q: set.max_q,
             };
             *heat = gpu.step(task, plate.metal(), DT);
         }

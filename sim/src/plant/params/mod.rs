@@ -6,6 +6,7 @@
 
 mod facility;
 mod instruments;
+mod model;
 mod node;
 
 pub use facility::{Characteristic, ExchangerParams, FacilityParams, HeatPumpParams, ValveParams};
@@ -19,6 +20,8 @@ use super::GPUS;
 pub struct PlantParams {
     /// The GPUs, all of one kind.
     pub gpu: GpuParams,
+    /// GPUs there are; the branches of the others are blanked off.
+    pub sockets: usize,
     /// The cold plate of each GPU.
     pub plate: PlateParams,
     /// Flow resistance of each GPU's branch against the nominal one: ports near the inlet get more. Estimate.
@@ -52,14 +55,7 @@ impl PlantParams {
     /// The node as on the drawing board: even plates, new pump, clean exchangers.
     #[must_use]
     pub fn ideal() -> Self {
-        Self {
-            branch_spread: [1.0; GPUS],
-            contact_spread: [1.0; GPUS],
-            pump: PumpParams { wear: 0.0, ..PumpParams::NODE },
-            cdu: ExchangerParams { fouling: 0.0, ..ExchangerParams::CDU },
-            river: ExchangerParams { fouling: 0.0, ..ExchangerParams::RIVER },
-            ..Self::default()
-        }
+        Self::default().without_flaws()
     }
 }
 
@@ -67,6 +63,7 @@ impl Default for PlantParams {
     fn default() -> Self {
         Self {
             gpu: GpuParams::H200,
+            sockets: GPUS,
             plate: PlateParams::H200,
             branch_spread: [0.93, 0.95, 0.97, 0.99, 1.01, 1.03, 1.06, 1.10],
             contact_spread: [1.00, 1.03, 0.97, 1.05, 0.98, 1.00, 1.02, 1.04],
