@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use eisbach_nvml_sim::GpuModel;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,12 +31,13 @@ use crate::control as socket;
 use crate::control::ControlError;
 use crate::demo::EndSignals;
 use crate::devices::{Choice, ModelError, Models};
-use crate::plant::GPUS;
 use crate::stage::{Stage, StageError, StageSettings};
 use crate::workload::Workload;
 use crate::world::{Event, Outside, Script, plant_time};
 use control::Control;
 use lines::Lines;
+
+use doors::GpuDoors;
 
 pub use doors::Doors;
 pub use lines::{LineArguments, LineError};
@@ -67,9 +69,12 @@ pub struct ServeArguments {
     /// What the GPUs are asked to do: training, inference, idle, full, step, constant:LEVEL.
     #[arg(long, default_value = "training")]
     workload: Workload,
-    /// GPUs of the node.
-    #[arg(long, default_value_t = GPUS)]
-    gpus: usize,
+    /// What the GPUs are: a100, h100, h200, b200, gb200.
+    #[arg(long, value_name = "MODEL", default_value_t = GpuModel::H200)]
+    gpu_model: GpuModel,
+    /// GPUs of the node, 8 at most [default: 8, gb200: 4].
+    #[arg(long)]
+    gpus: Option<usize>,
     /// What stands in the plant room instead of the usual, again and again: pump=abb-acx580. A rack CDU
     /// (pump=orv3-rpu) is meter and leak detector too.
     #[arg(long = "model", value_name = "PLACE=MODEL")]
@@ -150,13 +155,14 @@ async fn serve(
         folder: folder.to_owned(),
         seed: arguments.seed,
         workload: arguments.workload,
+        gpu_model: arguments.gpu_model,
         gpus: arguments.gpus,
         script: arguments.script.clone(),
         with_broker: arguments.with_broker,
         models: Models::of(arguments.models.iter().copied())?,
         as_shipped: arguments.as_shipped,
     };
-    let Stage { world, mut happened, nvml_state, nvml_library, devices, broker, .. } =
+    let Stage { world, mut happened, nvml_state, nvml_library, devices, full_speed, broker, .. } =
         Stage::set(settings, tasks, token, Clock::start()).await?;
     let control = folder.join("control.sock");
     let listener = socket::listen(&control)?;
@@ -164,7 +170,7 @@ async fn serve(
     let doors = Doors::new(
         &devices,
         &lines,
-        (nvml_library, nvml_state),
+        GpuDoors::new(arguments.gpu_model, (nvml_library, nvml_state), full_speed),
         broker.as_ref().map(|(address, _)| *address),
         control.clone(),
     );

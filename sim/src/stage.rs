@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eisbach_nvml_sim::{GpuSpec, SharedState, ShmError};
+use eisbach_nvml_sim::{GpuModel, GpuSpec, SharedState, ShmError};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::{self, Broker, BrokerControl};
 use crate::clock::Clock;
 use crate::devices::{self, DeviceHub, DeviceKind, DeviceOptions, Models};
-use crate::plant::GPUS;
+use crate::plant::{FullSpeed, GPUS};
 use crate::workload::Workload;
 use crate::world::{self, Commissioned, Happened, Script, World, WorldSettings, WorldThread};
 
@@ -31,8 +31,10 @@ pub struct StageSettings {
     pub seed: u64,
     /// What the GPUs are asked to do.
     pub workload: Workload,
-    /// GPUs of the node, 8 at most.
-    pub gpus: usize,
+    /// What the GPUs are.
+    pub gpu_model: GpuModel,
+    /// GPUs of the node, 8 at most; the model's usual number where none is given.
+    pub gpus: Option<usize>,
     /// What happens when.
     pub script: Script,
     /// Whether to run a broker.
@@ -58,6 +60,8 @@ pub struct Stage {
     pub nvml_library: PathBuf,
     /// The Modbus devices.
     pub devices: DeviceHub,
+    /// Flow and head of the pump at full speed.
+    pub full_speed: FullSpeed,
     /// The broker, if there is one of our own.
     pub broker: Option<(SocketAddr, BrokerControl)>,
 }
@@ -101,25 +105,27 @@ impl Stage {
         token: &CancellationToken,
         clock: Clock,
     ) -> Result<Self, StageError> {
-        let StageSettings { folder, seed, workload, gpus, script, with_broker, models, as_shipped } =
+        let StageSettings { folder, seed, workload, gpu_model: model, script, with_broker, models, .. } =
             settings;
+        let gpus = settings.gpus.unwrap_or_else(|| model.gpus_per_node());
         if !(1..=GPUS).contains(&gpus) {
             return Err(StageError::Gpus { gpus });
         }
         let nvml_library = eisbach_nvml_sim::library_path().ok_or(StageError::NoLibrary)?;
         let nvml_state = folder.join("nvml.state");
-        let specs = vec![GpuSpec { seed, ..GpuSpec::h200() }; gpus];
+        let specs = vec![GpuSpec { seed, ..model.spec() }; gpus];
         let nvml = Arc::new(SharedState::create(&nvml_state, &specs)?);
         let broker = if with_broker { Some(start_broker(tasks, token).await?) } else { None };
-        let node = Commissioned::new(WorldSettings { seed, workload });
+        let node = Commissioned::new(WorldSettings { seed, workload, model, gpus });
         let mut options = DeviceOptions { models, ..node.devices() };
-        if as_shipped {
+        if settings.as_shipped {
             options.valve_watchdog_s = 0;
         }
+        let full_speed = node.full_speed();
         let devices = DeviceHub::start(tasks, token, &options)?;
         let world = World::new(node, devices.clone(), Arc::clone(&nvml));
         let (world, happened) = WorldThread::start(world, script, clock)?;
-        Ok(Self { world, happened, nvml, nvml_state, nvml_library, devices, broker })
+        Ok(Self { world, happened, nvml, nvml_state, nvml_library, devices, full_speed, broker })
     }
 
     /// Where a device is reached.

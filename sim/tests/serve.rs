@@ -188,3 +188,22 @@ fn behind_proxies_a_fault_is_one_line() {
     assert!(control.ask("fault pmup clear").contains("known are leak, meter, pump"));
     assert_eq!(control.ask("fault pump clear"), "ok");
 }
+
+#[test]
+fn a_node_of_another_gpu_model_says_what_its_agent_must_know() {
+    let serve = Serve::start(&["--gpu-model", "gb200"]);
+    assert_eq!(serve.doors["gpu_model"], "gb200");
+    let flow = serve.doors["full_speed_flow_lpm"].as_f64().unwrap();
+    let head = serve.doors["full_speed_head_kpa"].as_f64().unwrap();
+    assert!((9.0..12.0).contains(&flow) && (100.0..125.0).contains(&head), "{flow} L/min, {head} kPa");
+    let mut control = serve.control();
+    let requests = control.truth()["requests"].clone();
+    assert_eq!(requests.as_array().unwrap().len(), 4);
+    assert!((requests[3]["limit_watts"].as_f64().unwrap() - 1200.0).abs() < 1e-9);
+    assert_eq!((&requests[0]["persistence"], &requests[0]["power_profiles"]), (&true.into(), &0.into()));
+    assert_eq!(control.ask("driver-replaced"), "ok");
+    assert!(control.ask("gpu-ecc-4").contains("no GPU 4"));
+
+    let refused = Command::new(SIM).args(["serve", "--gpu-model", "h300"]).output().unwrap();
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("known are a100, h100, h200, b200, gb200"));
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::wire_faults::Spoilers;
 use crate::devices::{DeviceHub, DeviceKind};
+use crate::plant::FullSpeed;
 
 /// Sparkplug group of the demo.
 pub(crate) const GROUP: &str = "demo";
@@ -32,6 +33,7 @@ pub(crate) struct Places {
 struct Config<'a> {
     node: Node,
     gpu: Gpu<'a>,
+    control: Control,
     pump: Device,
     valve: Device,
     meter: Device,
@@ -53,6 +55,13 @@ struct Gpu<'a> {
     library: &'a Path,
     state: &'a Path,
     sample_ms: u64,
+}
+
+/// What was noted at commissioning.
+#[derive(Serialize)]
+struct Control {
+    full_speed_flow: f64,
+    full_speed_head: f64,
 }
 
 #[derive(Serialize)]
@@ -97,16 +106,17 @@ impl Places {
     /// If a path is not UTF-8.
     pub(crate) fn config(
         &self,
-        gpus: usize,
-        library: &Path,
+        (gpus, library, full_speed): (usize, &Path, FullSpeed),
         (devices, spoilers): (&DeviceHub, &Spoilers),
         broker: &str,
     ) -> Result<String, toml::ser::Error> {
         let device =
             |kind| Device { address: spoilers.address(kind, devices), unit: devices.endpoint(kind).unit };
+        let FullSpeed { flow_lpm, head_kpa } = full_speed.noted();
         toml::to_string(&Config {
             node: Node { name: NODE, gpus },
             gpu: Gpu { socket: &self.gpu_socket, library, state: &self.gpu_state, sample_ms: SAMPLE_MS },
+            control: Control { full_speed_flow: flow_lpm, full_speed_head: head_kpa },
             pump: device(DeviceKind::Pump),
             valve: device(DeviceKind::Valve),
             meter: device(DeviceKind::HeatMeter),

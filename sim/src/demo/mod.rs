@@ -30,7 +30,8 @@ mod wire_faults;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use crate::plant::GPUS;
+use eisbach_nvml_sim::GpuModel;
+
 use crate::stage::StageError;
 use crate::workload::Workload;
 use crate::world::{Script, plant_time};
@@ -74,9 +75,12 @@ pub struct DemoArguments {
     /// What the GPUs are asked to do: training, inference, idle, full, step, constant:LEVEL.
     #[arg(long, default_value = "training")]
     workload: Workload,
-    /// GPUs of the node.
-    #[arg(long, default_value_t = GPUS)]
-    gpus: usize,
+    /// What the GPUs are: a100, h100, h200, b200, gb200.
+    #[arg(long, value_name = "MODEL", default_value_t = GpuModel::H200)]
+    gpu_model: GpuModel,
+    /// GPUs of the node, 8 at most [default: 8, gb200: 4].
+    #[arg(long)]
+    gpus: Option<usize>,
 }
 
 impl DemoArguments {

@@ -95,6 +95,7 @@ impl Show {
             folder: folder.path().to_owned(),
             seed: arguments.seed,
             workload: arguments.workload,
+            gpu_model: arguments.gpu_model,
             gpus: arguments.gpus,
             script: arguments.script.clone(),
             with_broker: arguments.broker.is_none(),
@@ -110,7 +111,8 @@ impl Show {
         let broker = format!("{broker_host}:{broker_port}");
         let spoilers = Spoilers::open(&arguments.wire_faults, &stage.devices, tasks, token)?;
         let devices = (&stage.devices, &spoilers);
-        let config = places.config(arguments.gpus, &stage.nvml_library, devices, &broker)?;
+        let node = (stage.nvml.gpus().len(), stage.nvml_library.as_path(), stage.full_speed);
+        let config = places.config(node, devices, &broker)?;
         std::fs::write(&places.config, config).map_err(failed(&places.config))?;
         let settings =
             HostSettings { host: broker_host, port: broker_port, group: GROUP.into(), node: NODE.into() };

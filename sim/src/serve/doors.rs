@@ -5,10 +5,12 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use eisbach_nvml_sim::GpuModel;
 use serde::Serialize;
 
 use super::lines::{LineDoor, Lines};
 use crate::devices::{DeviceHub, DeviceKind};
+use crate::plant::FullSpeed;
 use crate::world::device_name;
 
 /// What to connect to.
@@ -31,17 +33,44 @@ pub struct Doors {
     certificates: Option<PathBuf>,
     /// What can be named after `fault` on the control socket.
     proxies: Vec<&'static str>,
-    nvml_library: PathBuf,
-    nvml_state: PathBuf,
+    #[serde(flatten)]
+    gpus: GpuDoors,
     broker: Option<String>,
     control: PathBuf,
+}
+
+/// The GPUs, and what an agent's configuration needs to know of their loop.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct GpuDoors {
+    gpu_model: String,
+    nvml_library: PathBuf,
+    nvml_state: PathBuf,
+    full_speed_flow_lpm: f64,
+    full_speed_head_kpa: f64,
+}
+
+impl GpuDoors {
+    pub(super) fn new(
+        model: GpuModel,
+        (nvml_library, nvml_state): (PathBuf, PathBuf),
+        full_speed: FullSpeed,
+    ) -> Self {
+        let FullSpeed { flow_lpm, head_kpa } = full_speed.noted();
+        Self {
+            gpu_model: model.to_string(),
+            nvml_library,
+            nvml_state,
+            full_speed_flow_lpm: flow_lpm,
+            full_speed_head_kpa: head_kpa,
+        }
+    }
 }
 
 impl Doors {
     pub(super) fn new(
         devices: &DeviceHub,
         lines: &Lines,
-        (nvml_library, nvml_state): (PathBuf, PathBuf),
+        gpus: GpuDoors,
         broker: Option<SocketAddr>,
         control: PathBuf,
     ) -> Self {
@@ -58,8 +87,7 @@ impl Doors {
             tls: lines.tls.clone(),
             certificates: lines.certificates.clone(),
             proxies: lines.proxies.keys().copied().collect(),
-            nvml_library,
-            nvml_state,
+            gpus,
             broker: broker.map(|address| address.to_string()),
             control,
         }
@@ -94,8 +122,10 @@ impl Doors {
             lines.push(("tls", format!("certificates in {}", folder.display())));
         }
         let state = eisbach_nvml_sim::STATE_ENV;
-        let (library, file) = (self.nvml_library.display(), self.nvml_state.display());
+        let (library, file) = (self.gpus.nvml_library.display(), self.gpus.nvml_state.display());
         lines.push(("nvml", format!("{library} with {state}={file}")));
+        let GpuDoors { gpu_model, full_speed_flow_lpm: flow, full_speed_head_kpa: head, .. } = &self.gpus;
+        lines.push(("gpus", format!("{gpu_model}; the pump at full speed gives {flow} L/min at {head} kPa")));
         let no_broker = || "none; start with --with-broker".to_owned();
         lines.push(("broker", self.broker.clone().unwrap_or_else(no_broker)));
         lines.push(("control", format!("{}, one event or \"truth\" a line", self.control.display())));

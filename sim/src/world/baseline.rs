@@ -3,7 +3,7 @@
 //! It has the same seed, the same workload, the same river and the same valve, and nobody throttles it. It does not
 //! share the faults of pump, loop and GPUs: a plant that stands still would make a poor standard.
 
-use crate::plant::{Actuators, Boundary, DT, Fault, FaultKind, GPUS, Plant};
+use crate::plant::{Actuators, Boundary, DT, Fault, FaultKind, Plant};
 
 /// Design flow for each kW of installed heat, L/min (OCP guideline for liquid-cooled racks).
 const LPM_PER_KW: f64 = 1.5;
@@ -26,8 +26,7 @@ impl Baseline {
     #[must_use]
     pub fn of(plant: &Plant, boundary: &Boundary, valve: f64) -> Self {
         let params = plant.params();
-        let gpus: f64 = [params.gpu.tdp_watts; GPUS].iter().sum();
-        let installed_kw = (gpus * (1.0 + params.rest.per_gpu_watt) + params.rest.base_watts) / 1000.0;
+        let installed_kw = params.installed_watts() / 1000.0;
         let speed = Actuators::default().pump_speed;
         let design_lpm = LPM_PER_KW * installed_kw;
         let mut twin = Self { plant: plant.clone(), design_lpm, speed, before_kwh: 0.0 };
@@ -45,7 +44,8 @@ impl Baseline {
         let flow = self.plant.truth().node_loop.flow_lpm;
         let missing = (self.design_lpm - flow) / self.design_lpm;
         self.speed = (self.speed + CORRECTION_PER_S * DT * missing).clamp(0.3, 1.0);
-        let actuators = Actuators { pump_speed: self.speed, valve, ..Actuators::default() };
+        let own = Actuators::of(&self.plant.params().gpu);
+        let actuators = Actuators { pump_speed: self.speed, valve, ..own };
         self.plant.step(&actuators, boundary);
     }
 
@@ -69,7 +69,7 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plant::PlantParams;
+    use crate::plant::{GPUS, PlantParams};
 
     #[test]
     fn it_finds_design_flow_and_counts_from_there() {

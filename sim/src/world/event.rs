@@ -1,13 +1,14 @@
 //! What can be done to the world, by key, by script or through the control socket: one word each.
 //!
 //! ```text
-//!   word ──► Event ──► world        plant, wires of the devices, NVML
+//!   word ──► Event ──► world        plant, wires of the devices, NVML (nvml_event.rs)
 //!                 └──► demo, serve  broker, processes
 //! ```
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::nvml_event::{GpuFault, GpuNumber, NodeEvent};
 use super::truth::device_name;
 use crate::devices::DeviceKind;
 use crate::workload::Workload;
@@ -98,6 +99,12 @@ macro_rules! events {
             GpuLost(usize),
             /// NVML calls on a GPU do not return.
             NvmlHang(usize),
+            /// Something happens to the driver, or to the calls of the node.
+            Node(NodeEvent),
+            /// Something happens to a GPU.
+            Gpu(GpuFault, usize),
+            /// Something happens to a GPU, with a number.
+            GpuNumber(GpuNumber, usize, u32),
             /// Something happens to the wire of a device.
             Wire(DeviceKind, Wire),
             /// Another workload.
@@ -116,6 +123,9 @@ macro_rules! events {
                 match self {
                     $(Self::$event => Nature::$nature,)+
                     Self::GpuLost(_) | Self::NvmlHang(_) => Nature::Fault,
+                    Self::Node(event) => event.nature(),
+                    Self::Gpu(fault, _) => fault.nature(),
+                    Self::GpuNumber(what, ..) => what.nature(),
                     Self::Wire(_, Wire::Answer) => Nature::Mend,
                     Self::Wire(_, Wire::Silence | Wire::Refuse | Wire::Reset | Wire::Late) => Nature::Fault,
                     Self::Load(_) => Nature::Change,
@@ -132,6 +142,12 @@ macro_rules! events {
                     Self::NvmlHang(ANY_GPU) => f.write_str("nvml-hang"),
                     Self::GpuLost(index) => write!(f, "gpu-lost-{index}"),
                     Self::NvmlHang(index) => write!(f, "nvml-hang-{index}"),
+                    Self::Node(event) => f.write_str(event.word()),
+                    Self::Gpu(fault, ANY_GPU) => f.write_str(fault.word()),
+                    Self::Gpu(fault, index) => write!(f, "{}-{index}", fault.word()),
+                    Self::GpuNumber(what, index, number) => {
+                        write!(f, "{}-{index}-{number}", what.word())
+                    }
                     Self::Wire(device, wire) => write!(f, "{}-{}", wire.word(), device_name(*device)),
                     Self::Load(load) => write!(f, "load-{load}"),
                     Self::Outside(outside) => f.write_str(outside.word()),
@@ -153,8 +169,8 @@ events! {
     LeakDry         "leak-dry"          Mend   "The leak rope is dry."
     LeakSensorFault "leak-sensor-fault" Fault  "The leak rope is broken."
     LeakSensorOk    "leak-sensor-ok"    Mend   "The leak rope is whole."
-    GpuBack         "gpu-back"          Mend   "All GPUs are back on the bus."
-    NvmlOk          "nvml-ok"           Mend   "NVML calls return again."
+    GpuBack         "gpu-back"          Mend   "All GPUs are back on the bus, and have been reset."
+    NvmlOk          "nvml-ok"           Mend   "NVML calls return again, at once, and are all there and allowed."
     RiverHot        "river-hot"         Fault  "The river warms up as in a heat wave."
     RiverNormal     "river-normal"      Mend   "The river is as usual."
     HeatDemandLost  "heat-demand-lost"  Fault  "The heat network takes nothing."
@@ -179,6 +195,11 @@ impl FromStr for Event {
         plain
             .or_else(|| on_gpu(word, "gpu-lost").map(Self::GpuLost))
             .or_else(|| on_gpu(word, "nvml-hang").map(Self::NvmlHang))
+            .or_else(|| of_node(word))
+            .or_else(|| {
+                GpuFault::ALL.into_iter().find_map(|it| Some(Self::Gpu(it, on_gpu(word, it.word())?)))
+            })
+            .or_else(|| GpuNumber::ALL.into_iter().find_map(|it| with_number(word, it)))
             .or_else(|| on_wire(word))
             .or_else(load)
             .or_else(outside)
@@ -193,6 +214,15 @@ fn on_gpu(word: &str, fault: &str) -> Option<usize> {
     }
 }
 
+fn of_node(word: &str) -> Option<Event> {
+    NodeEvent::ALL.into_iter().find(|event| event.word() == word).map(Event::Node)
+}
+
+fn with_number(word: &str, what: GpuNumber) -> Option<Event> {
+    let (index, number) = word.strip_prefix(what.word())?.strip_prefix('-')?.split_once('-')?;
+    Some(Event::GpuNumber(what, index.parse().ok()?, number.parse().ok()?))
+}
+
 fn on_wire(word: &str) -> Option<Event> {
     let (verb, device) = word.split_once('-')?;
     let wire = Wire::ALL.into_iter().find(|wire| wire.word() == verb)?;
@@ -202,9 +232,13 @@ fn on_wire(word: &str) -> Option<Event> {
 
 fn known_words() -> String {
     format!(
-        "{}, {}, gpu-lost[-N], nvml-hang[-N], ({})-({}), load-(training|inference|idle|full|step|constant:LEVEL)",
+        "{}, {}, {}, gpu-lost[-N], nvml-hang[-N], ({})[-N], ({})-N-NUMBER, ({})-({}), \
+         load-(training|inference|idle|full|step|constant:LEVEL)",
         PLAIN.map(|(word, _)| word).join(", "),
+        NodeEvent::ALL.map(NodeEvent::word).join(", "),
         Outside::ALL.map(Outside::word).join(", "),
+        GpuFault::ALL.map(GpuFault::word).join("|"),
+        GpuNumber::ALL.map(GpuNumber::word).join("|"),
         Wire::ALL.map(Wire::word).join("|"),
         DeviceKind::ALL.map(device_name).join("|"),
     )
@@ -218,12 +252,17 @@ mod tests {
         let wires =
             Wire::ALL.into_iter().flat_map(|wire| DeviceKind::ALL.map(|kind| Event::Wire(kind, wire)));
         let numbered = [0, 7].into_iter().flat_map(|gpu| [Event::GpuLost(gpu), Event::NvmlHang(gpu)]);
+        let gpus = GpuFault::ALL.into_iter().flat_map(|fault| [0, 7].map(|gpu| Event::Gpu(fault, gpu)));
+        let numbers = GpuNumber::ALL.map(|what| Event::GpuNumber(what, 3, 500));
         let loads = [Workload::Training, Workload::STEP, Workload::Constant { level: 0.5 }].map(Event::Load);
         let outside = Outside::ALL.map(Event::Outside);
         PLAIN
             .map(|(_, event)| event)
             .into_iter()
             .chain(outside)
+            .chain(NodeEvent::ALL.map(Event::Node))
+            .chain(gpus)
+            .chain(numbers)
             .chain(wires)
             .chain(numbered)
             .chain(loads)
@@ -248,9 +287,19 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_answered_with_all_known_ones() {
-        for word in
-            ["pump-tripp", "", "silence-", "silence-gpu", "gpu-lost-", "gpu-lost--1", "PUMP-TRIP", "load-"]
-        {
+        for word in [
+            "pump-tripp",
+            "",
+            "silence-",
+            "gpu-xid-3",
+            "gpu-ecc-",
+            "foreign-limit-0-x",
+            "silence-gpu",
+            "gpu-lost-",
+            "gpu-lost--1",
+            "PUMP-TRIP",
+            "load-",
+        ] {
             let error = word.parse::<Event>().unwrap_err().to_string();
             assert!(
                 error.contains("pump-trip") && error.contains("silence") && error.contains("meter"),

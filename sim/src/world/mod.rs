@@ -14,7 +14,11 @@
 mod baseline;
 mod commission;
 mod event;
+mod fate;
 mod faults;
+mod nvml_event;
+#[cfg(test)]
+mod nvml_tests;
 mod run;
 mod script;
 mod seam;
@@ -24,12 +28,13 @@ mod truth;
 
 use std::sync::Arc;
 
-use eisbach_nvml_sim::{Condition, GpuCell, SharedState};
+use eisbach_nvml_sim::{GpuCell, SharedState};
 
 pub use baseline::Baseline;
 pub use commission::{Commissioned, WorldSettings};
 pub use event::{Event, Nature, Outside, UnknownEvent, Wire};
 pub use faults::{FaultLog, FaultRecord};
+pub use nvml_event::{GpuFault, GpuNumber, NodeEvent};
 pub use run::{Happened, Order, OrderError, StartError, Stopped, WorldThread};
 pub use script::{Entry, PlantTimeError, Script, ScriptError, plant_time};
 pub use truth::{OrdersTruth, RequestTruth, Truth, WireTruth, device_name};
@@ -37,12 +42,10 @@ pub use truth::{OrdersTruth, RequestTruth, Truth, WireTruth, device_name};
 use crate::devices::{self, DeviceHub, Orders, Readings};
 use crate::plant::{Actuators, Boundary, DT, Fault, FaultKind, GPUS, GpuState, Plant, STEP_MS};
 use crate::workload::{Load, Workload};
-use seam::Counters;
+use seam::{Counters, GpuWish};
 
 /// How late a late device answers, ms: past every deadline of the agent's profiles.
 const LATE_MS: u64 = 3000;
-/// NVIDIA's number for "GPU has fallen off the bus".
-const XID_OFF_THE_BUS: u32 = 79;
 
 /// An event that this world cannot have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +76,8 @@ pub struct World {
     counters: Counters,
     joules: [f64; GPUS],
     lost: [bool; GPUS],
+    /// Limits set by a BMC, W; none as infinite. They outlive the driver.
+    out_of_band_watts: [f64; GPUS],
     panel: Panel,
     peak_celsius: f64,
     faults: FaultLog,
@@ -84,7 +89,9 @@ impl World {
     /// The node at time zero, with `hub` started as [`Commissioned::devices`] says.
     #[must_use]
     pub fn new(node: Commissioned, hub: DeviceHub, nvml: Arc<SharedState>) -> Self {
-        let Commissioned { settings: WorldSettings { seed, workload }, plant, baseline, boundary, .. } = node;
+        let Commissioned {
+            settings: WorldSettings { seed, workload, .. }, plant, baseline, boundary, ..
+        } = node;
         let mut world = Self {
             seed,
             now_ms: 0,
@@ -97,6 +104,7 @@ impl World {
             counters: Counters::default(),
             joules: [0.0; GPUS],
             lost: [false; GPUS],
+            out_of_band_watts: [f64::INFINITY; GPUS],
             panel: Panel::default(),
             peak_celsius: f64::MIN,
             faults: FaultLog::default(),
@@ -110,8 +118,13 @@ impl World {
     /// One step.
     pub fn step(&mut self) {
         self.boundary.utilisation = self.load.step();
-        let requests = self.nvml.gpus().iter().zip(&self.lost).map(|(gpu, lost)| (gpu.request(), !lost));
-        let actuators = self.idle_beyond(seam::actuators(self.orders, requests));
+        let gpus = self.nvml.gpus().iter().zip(&self.lost).zip(&self.out_of_band_watts);
+        let wishes = gpus.map(|((gpu, lost), watts)| GpuWish {
+            request: gpu.request(),
+            out_of_band_watts: *watts,
+            present: !lost,
+        });
+        let actuators = self.idle_beyond(seam::actuators(&self.plant.params().gpu, self.orders, wishes));
         self.plant.step(&actuators, &self.boundary);
         self.baseline.step(&self.boundary, self.orders.valve_position);
         self.now_ms += STEP_MS;
@@ -149,10 +162,19 @@ impl World {
                 Wire::Late => self.hub.fault(kind, devices::Fault::Late { delay_ms: LATE_MS }),
                 Wire::Answer => self.hub.clear(kind),
             },
-            Event::GpuLost(index) => self.set_lost(|at| at == index, true),
-            Event::GpuBack => self.set_lost(|_| true, false),
-            Event::NvmlHang(index) => self.set_hangs(|at| at == index, true),
-            Event::NvmlOk => self.set_hangs(|_| true, false),
+            Event::GpuLost(index) => {
+                self.on_gpu(index, fate::lose);
+                self.lost.iter_mut().skip(index).take(1).for_each(|lost| *lost = true);
+            }
+            Event::GpuBack => {
+                fate::mend_gpus(&self.nvml);
+                self.lost = [false; GPUS];
+            }
+            Event::NvmlHang(index) => self.on_gpu(index, fate::hang),
+            Event::NvmlOk => fate::mend_calls(&self.nvml),
+            Event::Node(event) => fate::node(&self.nvml, event),
+            Event::Gpu(fault, index) => self.on_gpu(index, |gpu| fate::gpu(gpu, fault)),
+            Event::GpuNumber(what, index, number) => self.number(what, index, number),
             Event::Load(workload) => {
                 self.workload = workload;
                 self.load = Load::new(workload, self.seed);
@@ -168,7 +190,10 @@ impl World {
     /// If it names a GPU that is not there.
     pub fn check(&self, event: Event) -> Result<(), NoSuchGpu> {
         let gpus = self.nvml.gpus().len();
-        if let Event::GpuLost(index) | Event::NvmlHang(index) = event
+        if let Event::GpuLost(index)
+        | Event::NvmlHang(index)
+        | Event::Gpu(_, index)
+        | Event::GpuNumber(_, index, _) = event
             && index >= gpus
         {
             return Err(NoSuchGpu { index, gpus });
@@ -208,15 +233,15 @@ impl World {
     fn show(&mut self) {
         self.nvml.set_plant_time_ms(self.now_ms);
         let shown = self.plant.sensors().gpus.iter().zip(&self.plant.truth().gpus);
-        let cells = self.nvml.gpus().iter().zip(&mut self.joules);
-        for ((gpu, joules), (sensors, truth)) in cells.zip(shown) {
+        let cells = self.nvml.gpus().iter().zip(&mut self.joules).zip(&self.out_of_band_watts);
+        for (((gpu, joules), from_outside), (sensors, truth)) in cells.zip(shown) {
             *joules += truth.watts * DT;
             self.peak_celsius = self.peak_celsius.max(truth.core_celsius);
             if let Some(sensors) = sensors {
-                gpu.publish(&seam::telemetry(sensors, &gpu.request(), *joules));
+                gpu.publish(&seam::telemetry(sensors, &gpu.request(), *from_outside, *joules));
             }
             if truth.state == GpuState::Off {
-                lose(gpu);
+                fate::lose(gpu);
             }
         }
         let mut readings = seam::readings(&self.plant, &mut self.counters);
@@ -226,26 +251,22 @@ impl World {
         self.orders = self.hub.update(self.now_ms, &readings);
     }
 
-    fn set_lost(&mut self, which: impl Fn(usize) -> bool, lost: bool) {
-        for (index, (gpu, slot)) in self.nvml.gpus().iter().zip(&mut self.lost).enumerate() {
-            if which(index) {
-                *slot = lost;
-                if lost {
-                    lose(gpu);
-                } else {
-                    gpu.set_faults(eisbach_nvml_sim::Faults {
-                        condition: Condition::Present,
-                        ..gpu.faults()
-                    });
-                }
-            }
+    fn on_gpu(&self, index: usize, what: impl FnOnce(&GpuCell)) {
+        if let Some(gpu) = self.nvml.gpu(index) {
+            what(gpu);
         }
     }
 
-    fn set_hangs(&self, which: impl Fn(usize) -> bool, hangs: bool) {
-        for (index, gpu) in self.nvml.gpus().iter().enumerate() {
-            if which(index) {
-                gpu.set_faults(eisbach_nvml_sim::Faults { hangs, ..gpu.faults() });
+    fn number(&mut self, what: GpuNumber, index: usize, number: u32) {
+        match what {
+            GpuNumber::Xid => self.on_gpu(index, |gpu| gpu.raise_xid(number)),
+            GpuNumber::XidStorm => self.on_gpu(index, |gpu| fate::storm(gpu, number)),
+            GpuNumber::ForeignLimit => {
+                self.on_gpu(index, |gpu| fate::foreign_limit(gpu, number, self.now_ms));
+            }
+            GpuNumber::OutOfBandLimit => {
+                let watts = if number == 0 { f64::INFINITY } else { number.into() };
+                self.out_of_band_watts.iter_mut().skip(index).take(1).for_each(|limit| *limit = watts);
             }
         }
     }
@@ -259,12 +280,5 @@ impl World {
     fn calm(&mut self, kind: FaultKind) {
         self.plant.clear(kind);
         self.baseline.clear(kind);
-    }
-}
-
-fn lose(gpu: &GpuCell) {
-    if gpu.faults().condition == Condition::Present {
-        gpu.set_faults(eisbach_nvml_sim::Faults { condition: Condition::Lost, ..gpu.faults() });
-        gpu.raise_xid(XID_OFF_THE_BUS);
     }
 }

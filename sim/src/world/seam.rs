@@ -11,7 +11,7 @@ use eisbach_nvml_sim::{Request, Telemetry, throttle};
 use crate::devices::{
     AirReadings, LeakReadings, MeterReadings, Orders, PumpReadings, Readings, ValveReadings,
 };
-use crate::plant::{Actuators, DT, GPUS, GpuActuators, GpuSensors, Plant};
+use crate::plant::{Actuators, DT, GPUS, GpuActuators, GpuParams, GpuSensors, Plant};
 
 /// What the drive reports when it has tripped: "blocked motor or pump" in Grundfos' list of alarms.
 const TRIPPED: u16 = 51;
@@ -72,9 +72,15 @@ pub(super) fn readings(plant: &Plant, counters: &mut Counters) -> Readings {
     }
 }
 
-/// What NVML shows of a GPU that the driver sees, given what was asked of it.
-pub(super) fn telemetry(sensors: &GpuSensors, request: &Request, energy_joules: f64) -> Telemetry {
+/// What NVML shows of a GPU that the driver sees, given what was asked of it and what a BMC lets it draw.
+pub(super) fn telemetry(
+    sensors: &GpuSensors,
+    request: &Request,
+    out_of_band_watts: f64,
+    energy_joules: f64,
+) -> Telemetry {
     let percent = whole(sensors.utilisation * 100.0);
+    let limit_watts = (f64::from(request.power_limit_milliwatts) / 1000.0).min(out_of_band_watts);
     Telemetry {
         core_celsius: narrow(sensors.core_celsius),
         hbm_celsius: narrow(sensors.memory_celsius),
@@ -84,13 +90,17 @@ pub(super) fn telemetry(sensors: &GpuSensors, request: &Request, energy_joules: 
         utilisation_percent: percent,
         memory_utilisation_percent: percent / 2,
         sm_clock_mhz: whole(sensors.clock_mhz),
-        throttle_reasons: throttle_reasons(sensors, request),
+        throttle_reasons: throttle_reasons(sensors, limit_watts),
+        out_of_band_limit_milliwatts: if out_of_band_watts.is_finite() {
+            whole(out_of_band_watts).saturating_mul(1000)
+        } else {
+            0
+        },
         ..Telemetry::default()
     }
 }
 
-fn throttle_reasons(sensors: &GpuSensors, request: &Request) -> u64 {
-    let limit_watts = f64::from(request.power_limit_milliwatts) / 1000.0;
+fn throttle_reasons(sensors: &GpuSensors, limit_watts: f64) -> u64 {
     let bits = [
         (sensors.utilisation <= 0.0, throttle::GPU_IDLE),
         (sensors.power_watts >= AT_LIMIT * limit_watts, throttle::SW_POWER_CAP),
@@ -99,13 +109,23 @@ fn throttle_reasons(sensors: &GpuSensors, request: &Request) -> u64 {
     bits.into_iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit)
 }
 
+/// What everybody wants of one GPU.
+pub(super) struct GpuWish {
+    pub(super) request: Request,
+    /// What a BMC lets it draw, W; infinite for no limit.
+    pub(super) out_of_band_watts: f64,
+    pub(super) present: bool,
+}
+
 /// What the plant's actuators are told: by Modbus, and GPU by GPU through NVML.
-pub(super) fn actuators(orders: Orders, requests: impl Iterator<Item = (Request, bool)>) -> Actuators {
-    let mut gpus = [GpuActuators::default(); GPUS];
-    for (gpu, (request, present)) in gpus.iter_mut().zip(requests) {
-        gpu.power_limit_watts = f64::from(request.power_limit_milliwatts) / 1000.0;
+pub(super) fn actuators(gpu: &GpuParams, orders: Orders, wishes: impl Iterator<Item = GpuWish>) -> Actuators {
+    let mut gpus = [GpuActuators::of(gpu); GPUS];
+    for (gpu, GpuWish { request, out_of_band_watts, present }) in gpus.iter_mut().zip(wishes) {
+        let requested_watts = f64::from(request.power_limit_milliwatts) / 1000.0;
+        gpu.power_limit_watts = requested_watts.min(out_of_band_watts);
         gpu.clock_max_mhz = request.sm_clock_lock.map_or(gpu.clock_max_mhz, |lock| f64::from(lock.max_mhz));
         gpu.present = present;
+        gpu.max_q = request.max_q();
     }
     Actuators { pump_run: orders.pump_run, pump_speed: orders.pump_speed, valve: orders.valve_position, gpus }
 }
@@ -140,9 +160,12 @@ mod tests {
     #[test]
     fn nvml_limits_and_modbus_orders_reach_the_plant() {
         let orders = Orders { pump_run: true, pump_speed: 0.7, valve_position: 0.4 };
-        let actuators = actuators(orders, [(request(), true), (request(), false)].into_iter());
+        let wish = |out_of_band_watts, present| GpuWish { request: request(), out_of_band_watts, present };
+        let wishes = [wish(f64::INFINITY, true), wish(250.0, false)];
+        let actuators = actuators(&GpuParams::H200, orders, wishes.into_iter());
         assert!((actuators.pump_speed - 0.7).abs() < 1e-9 && (actuators.valve - 0.4).abs() < 1e-9);
         assert!((actuators.gpus[0].power_limit_watts - 300.0).abs() < 1e-9);
+        assert!((actuators.gpus[1].power_limit_watts - 250.0).abs() < 1e-9);
         assert!((actuators.gpus[0].clock_max_mhz - 1200.0).abs() < 1e-9);
         assert_eq!(actuators.gpus.map(|gpu| gpu.present), [true, false, true, true, true, true, true, true]);
         assert_eq!(actuators.gpus[2], GpuActuators::default());
@@ -151,9 +174,15 @@ mod tests {
     #[test]
     fn the_reasons_for_a_slow_clock_are_told_apart() {
         let busy = GpuSensors { utilisation: 1.0, power_watts: 250.0, ..GpuSensors::default() };
-        let reasons = |sensors: GpuSensors| telemetry(&sensors, &request(), 0.0).throttle_reasons;
+        let reasons =
+            |sensors: GpuSensors| telemetry(&sensors, &request(), f64::INFINITY, 0.0).throttle_reasons;
         assert_eq!(reasons(busy), 0);
         assert_eq!(reasons(GpuSensors { power_watts: 299.0, ..busy }), throttle::SW_POWER_CAP);
+        let held = telemetry(&busy, &request(), 250.0, 0.0);
+        assert_eq!(
+            (held.throttle_reasons, held.out_of_band_limit_milliwatts),
+            (throttle::SW_POWER_CAP, 250_000)
+        );
         assert_eq!(
             reasons(GpuSensors { slowed: true, ..busy }),
             throttle::HW_SLOWDOWN | throttle::HW_THERMAL

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eisbach_nvml_sim::{Condition, GpuSpec, SharedState};
+use eisbach_nvml_sim::{Condition, GpuModel, SharedState};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -10,24 +10,25 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::devices::{Choice, DeviceOptions, Model, Models};
 
-struct Bench {
-    world: World,
-    nvml: Arc<SharedState>,
+pub(super) struct Bench {
+    pub(super) world: World,
+    pub(super) nvml: Arc<SharedState>,
     _folder: TempDir,
     _devices: JoinSet<()>,
 }
 
 fn node(seed: u64) -> Commissioned {
-    Commissioned::new(WorldSettings { seed, workload: Workload::Training })
+    Commissioned::new(WorldSettings::usual(seed, Workload::Training, GpuModel::H200))
 }
 
-fn bench(seed: u64) -> Bench {
+pub(super) fn bench(seed: u64) -> Bench {
     bench_of(node(seed), Models::default())
 }
 
-fn bench_of(node: Commissioned, models: Models) -> Bench {
+pub(super) fn bench_of(node: Commissioned, models: Models) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let specs = vec![GpuSpec::h200(); GPUS];
+    let WorldSettings { model, gpus, .. } = node.settings;
+    let specs = vec![model.spec(); gpus];
     let nvml = Arc::new(SharedState::create(&folder.path().join("nvml"), &specs).unwrap());
     let mut tasks = JoinSet::new();
     let options = DeviceOptions { models, ..node.devices() };
@@ -41,7 +42,7 @@ impl Bench {
     }
 
     /// Runs, with a cap on every GPU after a second, as an agent might set it.
-    fn run(&mut self, ms: u64) {
+    pub(super) fn run(&mut self, ms: u64) {
         for _ in 0..ms / STEP_MS {
             self.world.step();
             let now_ms = self.world.now_ms();

@@ -44,6 +44,12 @@ pub struct RequestTruth {
     pub clock_max_mhz: Option<u32>,
     /// Plant time of the last clock lock or reset, ms.
     pub clock_written_ms: Option<u64>,
+    /// Workload power profiles asked for: bit N is profile N.
+    pub power_profiles: u32,
+    /// Power smoothing is on.
+    pub smoothing: bool,
+    /// Persistence mode is on.
+    pub persistence: bool,
     /// Setters called so far, refused ones too.
     pub setter_calls: u64,
 }
@@ -56,6 +62,9 @@ impl RequestTruth {
             limit_written_ms: request.power_limit_written_ms,
             clock_max_mhz: request.sm_clock_lock.map(|lock| lock.max_mhz),
             clock_written_ms: request.clock_written_ms,
+            power_profiles: request.power_profiles,
+            smoothing: request.smoothing,
+            persistence: request.persistence,
             setter_calls: request.setter_calls,
         }
     }
