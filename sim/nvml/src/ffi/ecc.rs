@@ -72,6 +72,12 @@ export! {
         failed.put(rows.failed.into())
     }
 
+    /// Pages to be retired: since Ampere it is rows that are replaced, see [`nvmlDeviceGetRemappedRows`].
+    fn nvmlDeviceGetRetiredPagesPendingStatus(device: nvmlDevice_t, pending: *mut nvmlEnableState_t) {
+        let _ = pending;
+        on_gpu(&device, |_| Err(Refusal::NotSupported))
+    }
+
     /// Errors in the chip's own memory: none.
     fn nvmlDeviceGetSramEccErrorStatus(device: nvmlDevice_t, status: *mut nvmlEccSramErrorStatus_t) {
         // SAFETY: the caller fills in the version.

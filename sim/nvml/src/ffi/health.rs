@@ -4,8 +4,8 @@ use std::ffi::{c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::{
-    nvmlComputeMode_t, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlProcessInfo_t, nvmlPstates_t,
-    nvmlUtilization_t,
+    nvmlComputeMode_t, nvmlDevice_t, nvmlGpuVirtualizationMode_t, nvmlMemory_t, nvmlMemory_v2_t,
+    nvmlProcessInfo_t, nvmlPstates_t, nvmlUtilization_t,
 };
 
 use super::edge::{expect_version, put_list};
@@ -81,6 +81,16 @@ export! {
     fn nvmlDeviceGetFanSpeed(device: nvmlDevice_t, percent: *mut c_uint) {
         let _ = percent;
         on_gpu(&device, |_| Err(Refusal::NotSupported))
+    }
+
+    /// How many fans: none.
+    fn nvmlDeviceGetNumFans(device: nvmlDevice_t, fans: *mut c_uint) {
+        fans.put(on_gpu(&device, |_| Ok(0))?)
+    }
+
+    /// The GPU belongs to this machine, whole.
+    fn nvmlDeviceGetVirtualizationMode(device: nvmlDevice_t, mode: *mut nvmlGpuVirtualizationMode_t) {
+        mode.put(on_gpu(&device, |_| Ok(nvml::nvmlGpuVirtualizationMode_NVML_GPU_VIRTUALIZATION_MODE_NONE))?)
     }
 
     /// Every process may compute.

@@ -3,8 +3,9 @@
 use std::ffi::{c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
-use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlEnableState_t};
+use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlEnableState_t, nvmlPowerValue_v2_t};
 
+use super::edge::expect_version;
 use super::export;
 use super::refusal::Refusal;
 use super::sensors::power_milliwatts;
@@ -61,15 +62,28 @@ export! {
 
     /// Asks for a limit, in mW.
     fn nvmlDeviceSetPowerManagementLimit(device: nvmlDevice_t, limit: c_uint) {
-        set_on_gpu(&device, |gpu, now_ms| {
-            supports(gpu, Features::POWER_LIMIT)?;
-            if !gpu.rating().power_range_milliwatts().contains(&limit) {
-                return Err(Refusal::InvalidArgument);
-            }
-            gpu.request_power_limit(limit, now_ms);
-            Ok(())
+        set_on_gpu(&device, |gpu, now_ms| set_limit(gpu, limit, now_ms))
+    }
+
+    /// Asks for a limit, in mW, of the GPU; limits of its module or its memory cannot be set here.
+    fn nvmlDeviceSetPowerManagementLimit_v2(device: nvmlDevice_t, limit: *mut nvmlPowerValue_v2_t) {
+        // SAFETY: the caller fills it all in.
+        let asked = unsafe { limit.get() }?;
+        expect_version::<nvmlPowerValue_v2_t>(asked.version, 2)?;
+        set_on_gpu(&device, |gpu, now_ms| match asked.powerScope {
+            scope if u32::from(scope) == nvml::NVML_POWER_SCOPE_GPU => set_limit(gpu, asked.powerValueMw, now_ms),
+            _ => Err(Refusal::NotSupported),
         })
     }
+}
+
+fn set_limit(gpu: &GpuCell, milliwatts: c_uint, now_ms: u64) -> Result<(), Refusal> {
+    supports(gpu, Features::POWER_LIMIT)?;
+    if !gpu.rating().power_range_milliwatts().contains(&milliwatts) {
+        return Err(Refusal::InvalidArgument);
+    }
+    gpu.request_power_limit(milliwatts, now_ms);
+    Ok(())
 }
 
 pub(super) fn enforced_limit_milliwatts(gpu: &GpuCell) -> c_uint {

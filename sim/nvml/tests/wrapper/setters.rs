@@ -4,7 +4,9 @@ use eisbach_nvml_sim::ClockRange;
 use nvml_wrapper::enums::device::GpuLockedClocksSetting;
 use nvml_wrapper::error::NvmlError;
 
-use crate::node::{nvml, on_a_node, publish};
+use nvml_wrapper_sys::bindings::nvmlPowerValue_v2_t;
+
+use crate::node::{NOT_SUPPORTED, SUCCESS, handle, nvml, on_a_node, publish, raw};
 
 #[test]
 fn a_power_limit_reaches_the_plant_with_the_plant_time_of_its_writing() {
@@ -38,6 +40,21 @@ fn a_power_limit_outside_the_range_is_refused() {
         assert_eq!((request.sequence, request.setter_calls), (0, 4));
         device.set_power_management_limit(200_000).unwrap();
         device.set_power_management_limit(700_000).unwrap();
+    });
+}
+
+#[test]
+fn a_limit_with_a_scope_is_taken_for_the_gpu_alone() {
+    on_a_node(|state| {
+        let nvml = nvml();
+        let set = |scope, version| {
+            let mut limit = nvmlPowerValue_v2_t { version, powerScope: scope, powerValueMw: 450_000 };
+            raw!(nvml, nvmlDeviceSetPowerManagementLimit_v2(handle(&nvml, 0), &raw mut limit))
+        };
+        assert_eq!([set(1, 12 | 2 << 24), set(0, 12 | 1 << 24)], [NOT_SUPPORTED, 25]);
+        assert_eq!(state.gpu(0).unwrap().request().power_limit_milliwatts, 700_000);
+        assert_eq!(set(0, 12 | 2 << 24), SUCCESS);
+        assert_eq!(state.gpu(0).unwrap().request().power_limit_milliwatts, 450_000);
     });
 }
 
