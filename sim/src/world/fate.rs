@@ -40,7 +40,7 @@ pub(super) fn node(nvml: &SharedState, event: NodeEvent) {
             faults.frozen = Frozen::Nothing;
             faults.implausible = false;
         }),
-        NodeEvent::MigOff => every(nvml, |faults| faults.mig = false),
+        NodeEvent::MigOff => nvml.gpus().iter().for_each(|gpu| mig(gpu, false)),
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn gpu(gpu: &GpuCell, fault: GpuFault) {
         GpuFault::TemperatureFrozen => change(gpu, |faults| faults.frozen = Frozen::Temperature),
         GpuFault::MarginFrozen => change(gpu, |faults| faults.frozen = Frozen::Margin),
         GpuFault::Implausible => change(gpu, |faults| faults.implausible = true),
-        GpuFault::MigOn => change(gpu, |faults| faults.mig = true),
+        GpuFault::MigOn => mig(gpu, true),
     }
 }
 
@@ -121,6 +121,13 @@ pub(super) fn foreign_limit(gpu: &GpuCell, watts: u32, now_ms: u64) {
     let range = gpu.rating().power_range_milliwatts();
     let milliwatts = watts.saturating_mul(1000).clamp(*range.start(), *range.end());
     gpu.request_power_limit(milliwatts, now_ms);
+}
+
+fn mig(gpu: &GpuCell, on: bool) {
+    if gpu.faults().mig != on {
+        change(gpu, |faults| faults.mig = on);
+        gpu.raise(GpuEvent::MigConfigChange);
+    }
 }
 
 fn change(gpu: &GpuCell, change: impl FnOnce(&mut Faults)) {

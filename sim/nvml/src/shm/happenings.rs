@@ -27,6 +27,12 @@ pub enum GpuEvent {
     DramRetirement,
     /// Memory could not be taken out of use.
     DramRetirementFailure,
+    /// Spoiled data were met, and only those who use them suffer.
+    NonFatalPoison,
+    /// Spoiled data were met, and the GPU suffers.
+    FatalPoison,
+    /// The GPU was split into instances, or is whole again.
+    MigConfigChange,
     /// The GPU can no longer be used.
     Unavailable,
     /// The recovery action has changed.
@@ -43,6 +49,9 @@ impl GpuEvent {
             Self::SingleBitEccStorm => nvml::nvmlEventTypeSingleBitEccErrorStorm,
             Self::DramRetirement => nvml::nvmlEventTypeDramRetirementEvent,
             Self::DramRetirementFailure => nvml::nvmlEventTypeDramRetirementFailure,
+            Self::NonFatalPoison => nvml::nvmlEventTypeNonFatalPoisonError,
+            Self::FatalPoison => nvml::nvmlEventTypeFatalPoisonError,
+            Self::MigConfigChange => nvml::nvmlEventMigConfigChange,
             Self::Unavailable => nvml::nvmlEventTypeGpuUnavailableError,
             Self::RecoveryAction => nvml::nvmlEventTypeGpuRecoveryAction,
         }
@@ -55,6 +64,9 @@ impl GpuEvent {
         | Self::SingleBitEccStorm.kind()
         | Self::DramRetirement.kind()
         | Self::DramRetirementFailure.kind()
+        | Self::NonFatalPoison.kind()
+        | Self::FatalPoison.kind()
+        | Self::MigConfigChange.kind()
         | Self::Unavailable.kind()
         | Self::RecoveryAction.kind();
 
@@ -67,6 +79,9 @@ impl GpuEvent {
             | Self::SingleBitEccStorm
             | Self::DramRetirement
             | Self::DramRetirementFailure
+            | Self::NonFatalPoison
+            | Self::FatalPoison
+            | Self::MigConfigChange
             | Self::Unavailable
             | Self::RecoveryAction => 0,
         }

@@ -76,15 +76,17 @@ fn a_set_is_told_the_types_it_was_registered_for_the_newer_ones_too() {
         let gpu = handle(&nvml, 2);
         let mut set: nvmlEventSet_t = std::ptr::null_mut();
         assert_eq!(raw!(nvml, nvmlEventSetCreate(&raw mut set)), SUCCESS);
-        let (double_bit, recovery) = (2, 0x8000);
+        let (double_bit, split, recovery) = (2, 0x100, 0x8000);
         assert_eq!(raw!(nvml, nvmlDeviceRegisterEvents(gpu, double_bit, set)), SUCCESS);
-        assert_eq!(raw!(nvml, nvmlDeviceRegisterEvents(gpu, recovery, set)), SUCCESS);
+        assert_eq!(raw!(nvml, nvmlDeviceRegisterEvents(gpu, split | recovery, set)), SUCCESS);
         let cell = state.gpu(2).unwrap();
-        for event in [GpuEvent::SingleBitEcc, GpuEvent::Xid(48), GpuEvent::DoubleBitEcc] {
+        for event in
+            [GpuEvent::SingleBitEcc, GpuEvent::Xid(48), GpuEvent::DoubleBitEcc, GpuEvent::MigConfigChange]
+        {
             cell.raise(event);
         }
         cell.raise(GpuEvent::RecoveryAction);
-        for kind in [double_bit, recovery] {
+        for kind in [double_bit, split, recovery] {
             let mut data = MaybeUninit::<nvmlEventData_t>::zeroed();
             assert_eq!(raw!(nvml, nvmlEventSetWait_v2(set, data.as_mut_ptr(), 0)), SUCCESS);
             // SAFETY: every bit pattern is one of this structure.
