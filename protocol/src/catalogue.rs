@@ -137,7 +137,7 @@ points! {
     GpuDoubtful      Gpu "MarginDoubtful"   Bool  ""      0.0 .. 1.0      dead 0.0  "The driver's margin does not fit the temperature; the smaller of both is shown"
     GpuPower         Gpu "Power"            Float "W"     0.0 .. 1500.0   dead 10.0 "Power drawn"
     GpuPowerAverage  Gpu "PowerAverage"     Float "W"     0.0 .. 1500.0   dead 10.0 "Power over the last second"
-    GpuEnergy        Gpu "Energy"           Int   "mJ"    0.0 .. 1e15     dead 1e6  "Energy since the driver was loaded"
+    GpuEnergy        Gpu "Energy"           Int   "mJ"    0.0 .. 1e15     dead 6e7  "Energy since the driver was loaded"
     GpuLimit         Gpu "PowerLimit"       Float "W"     0.0 .. 1500.0   dead 1.0  "Power limit in force, whoever set it"
     GpuRequested     Gpu "PowerLimitRequested" Float "W"  0.0 .. 1500.0   dead 1.0  "Power limit asked for on this node, by whomever"
     GpuCap           Gpu "PowerCap"         Float "W"     0.0 .. 1500.0   dead 1.0  "Power limit that the agent asks for; the device's default when it asks for none"
