@@ -87,14 +87,16 @@ write_config() {
     systemctl daemon-reload
 }
 
-# What is really so in the plant, whatever anybody logs.
-truth() {
+# world LINE: says a line to the simulator and prints its answer.
+world() {
     python3 -c 'import socket, sys
 door = socket.socket(socket.AF_UNIX)
 door.connect(sys.argv[1])
-door.sendall(b"truth\n")
-print(door.makefile().readline())' "$WORLD/control.sock"
+door.sendall(sys.argv[2].encode() + b"\n")
+print(door.makefile().readline())' "$WORLD/control.sock" "$1"
 }
+# What is really so in the plant, whatever anybody logs.
+truth() { world truth; }
 plant_is_safe() { truth | grep -Eq '"pump_run":true,"pump_speed":1(\.0)?,"valve_position":0(\.0)?[,}]'; }
 plant_is_not_safe() { ! plant_is_safe; }
 
@@ -174,6 +176,23 @@ gpu_process_comes_back KILL
 gpu_process_comes_back STOP
 [ "$(property $AGENT NRestarts)" = 2 ] || fail "the agent fell with the GPU process"
 ok "a killed and a hung GPU process come back; the agent stays up"
+
+# ---- the driver is let go ----
+holds_driver() { grep -q 'libeisbach_nvml_sim\|nvml.state' "/proc/$(main_pid $GPU)/maps"; }
+detached() { eisbach-agent detach --config "$CONFIG" --for 60s >/tmp/detach 2>&1; }
+[ "$(stat -c '%a %G' /run/eisbach-agent/control.sock)" = '660 eisbach-agent' ] || fail "the control socket is open to others"
+runuser -u nobody -- eisbach-agent attach --socket /run/eisbach-agent/control.sock >/dev/null 2>&1 && fail "anybody may ask"
+holds_driver || fail "the driver cannot be seen in the GPU process; this check proves nothing"
+world load-idle >/dev/null
+eventually 60 "idle GPUs may be left alone" detached
+holds_driver && fail "a file of the driver is still mapped: $(cat /tmp/detach)"
+eventually 10 "it is said" alarm_stands gpu_detached
+eisbach-agent attach --config "$CONFIG" >/dev/null || fail "the driver is not taken again"
+eventually 10 "the driver is taken again" holds_driver
+eventually 30 "the alarm ends" alarm_gone gpu_detached
+eventually 60 "the agent controls again" controls
+world load-inference >/dev/null
+ok "detach frees the driver and attach takes it again, for root and the agent's group only"
 
 # ---- configuration ----
 cp "$CONFIG" /tmp/good.toml
