@@ -88,6 +88,7 @@ fn answer(gpu: &GpuCell, asked: nvmlFieldValue_t) -> nvmlFieldValue_t {
 }
 
 fn read(gpu: &GpuCell, field: c_uint, scope: c_uint) -> Result<Value, Refusal> {
+    let field = as_in_bindings(field);
     match field {
         id::NVML_FI_DEV_POWER_AVERAGE => {
             supports(gpu, Features::POWER_AVERAGE)?;
@@ -112,6 +113,15 @@ fn read(gpu: &GpuCell, field: c_uint, scope: c_uint) -> Result<Value, Refusal> {
             smoothing(gpu, field)
         }
         _ => health(gpu, field),
+    }
+}
+
+/// Driver 580.82 gave the fields from 251 to 273 other numbers; the bindings here have the older ones.
+const fn as_in_bindings(field: c_uint) -> c_uint {
+    match field {
+        251..=268 => field + 5,
+        269..=273 => field - 18,
+        same => same,
     }
 }
 

@@ -8,6 +8,11 @@ use nvml_wrapper_sys::bindings::{
 };
 
 use nvml_wrapper::Nvml;
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::sys_exports::field_id::{
+    NVML_FI_PWR_SMOOTHING_ACTIVE_PRESET_PROFILE, NVML_FI_PWR_SMOOTHING_ENABLED,
+};
 
 use crate::node::{INVALID_ARGUMENT, NOT_SUPPORTED, SUCCESS, handle, nvml, on_a_node, on_a_node_of, raw};
 
@@ -120,6 +125,24 @@ fn smoothing_is_switched_chosen_and_tuned() {
         assert_eq!(activate(&mut preset), INVALID_ARGUMENT);
         preset.version = 0;
         assert_eq!(activate(&mut preset), VERSION_MISMATCH);
+    });
+}
+
+#[test]
+fn smoothing_fields_have_the_numbers_of_the_driver_that_is_told() {
+    on_a_node_of(GpuModel::B200, |state| {
+        let nvml = nvml();
+        let cell = state.gpu(1).unwrap();
+        cell.request_smoothing(true);
+        assert!(cell.request_smoothing_preset(3));
+        // 251 and 264 in NVIDIA's header since 580.82; the wrapper knows 256 and 269, and which driver this is.
+        let read = |field| {
+            let device = nvml.device_by_index(1).unwrap();
+            let answer = device.field_values_for(&[FieldId(field)]).unwrap().remove(0).unwrap();
+            answer.value.unwrap()
+        };
+        assert_eq!(read(NVML_FI_PWR_SMOOTHING_ENABLED), SampleValue::U32(1));
+        assert_eq!(read(NVML_FI_PWR_SMOOTHING_ACTIVE_PRESET_PROFILE), SampleValue::U32(3));
     });
 }
 
