@@ -16,20 +16,33 @@ pub struct Configuration {
 impl Configuration {
     /// A node whose files are in `folder` and whose devices are all the simulator's, each on its own TCP port.
     pub fn of(folder: &Path, simulator: &Simulator) -> Self {
-        let within = |name: &str| folder.join(name).display().to_string();
-        let mut configuration = Self { path: folder.join("agent.toml"), sections: Table::new() }
-            .set("node", "name", "node-0001")
-            .set("node", "gpus", 8)
-            .set("gpu", "socket", within("gpu.sock"))
-            .set("gpu", "state", within("gpu-state"))
-            .set("gpu", "library", simulator.at("nvml_library"))
-            .set("paths", "state", within("agent-state"))
-            .set("paths", "status_socket", within("status.sock"));
+        let mut configuration =
+            Self::gpu_section(folder, simulator.at("nvml_library").as_ref()).set("node", "gpus", 8);
         for (unit, device) in (1..).zip(DEVICES) {
             configuration =
                 configuration.set(device, "address", simulator.at(device)).set(device, "unit", unit);
         }
         configuration
+    }
+
+    /// A node of GPUs alone, for the GPU process: its devices are nowhere.
+    pub fn of_gpus(folder: &Path, library: &Path) -> Self {
+        let nowhere = "127.0.0.1:1";
+        Self::gpu_section(folder, library)
+            .set("pump", "address", nowhere)
+            .set("meter", "address", nowhere)
+            .set("meter", "unit", 2)
+    }
+
+    fn gpu_section(folder: &Path, library: &Path) -> Self {
+        let within = |name: &str| folder.join(name).display().to_string();
+        Self { path: folder.join("agent.toml"), sections: Table::new() }
+            .set("node", "name", "node-0001")
+            .set("gpu", "socket", within("gpu.sock"))
+            .set("gpu", "state", within("gpu-state"))
+            .set("gpu", "library", library.display().to_string())
+            .set("paths", "state", within("agent-state"))
+            .set("paths", "status_socket", within("status.sock"))
     }
 
     /// Sets a key of a section.

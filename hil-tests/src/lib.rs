@@ -27,6 +27,8 @@ mod configuration;
 mod control_socket;
 mod echo;
 mod foreign;
+mod gpu_link;
+mod gpu_node;
 mod observer;
 mod process;
 mod proxy;
@@ -44,6 +46,8 @@ pub use echo::{
     wrong_values,
 };
 pub use foreign::{Collectd, Collected, PlantRoom, Poll, SerialCable, mbpoll, mbpoll_read};
+pub use gpu_link::GpuPeer;
+pub use gpu_node::GpuNode;
 pub use observer::{Observer, Seen};
 pub use process::Process;
 pub use proxy::{Line, Proxy};

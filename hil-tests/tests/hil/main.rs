@@ -19,6 +19,7 @@ mod fault_matrix;
 mod flow;
 mod foreign_devices;
 mod foreign_masters;
+mod gpu_journal;
 mod gpu_probe;
 mod gpus;
 mod late_reply;
