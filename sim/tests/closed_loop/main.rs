@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod flow_loss;
 
 use bench::Bench;
 use eisbach_control::{Controller, Rung, StateName, Tuning};
