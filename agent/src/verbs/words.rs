@@ -52,6 +52,11 @@ impl Answer {
                 "not detached: gpu{gpu} hangs in the driver; only a restart of eisbach-gpu.service, or of the node, \
                  frees it"
             ),
+            HandOver::DriverHung => {
+                "not detached: the driver does not come back; only a restart of eisbach-gpu.service, \
+                 or of the node, frees it"
+                    .to_owned()
+            }
             HandOver::Busy => {
                 "not done: another hand-over or a load of the driver is under way; try again".to_owned()
             }

@@ -319,5 +319,7 @@ wire_words! {
         Busy = 5 "busy",
         /// Asked for longer than is allowed, or for no time at all.
         BadTime = 6 "bad_time",
+        /// The driver does not come back, and nobody can tell because of which GPU.
+        DriverHung = 7 "driver_hung",
     }
 }

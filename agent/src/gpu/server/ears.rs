@@ -41,6 +41,11 @@ impl Ears {
         self.stop.raise();
     }
 
+    /// Whether it has ended because it was asked to.
+    pub(super) fn have_closed_as_told(&self) -> bool {
+        self.stop.is_raised() && self.are_closed()
+    }
+
     /// Whether it has ended.
     pub(super) fn are_closed(&self) -> bool {
         self.thread.is_finished()

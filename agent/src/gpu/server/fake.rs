@@ -213,11 +213,35 @@ pub(super) struct FakeNode {
     pub(super) happenings: Arc<Mutex<VecDeque<Happening>>>,
     /// Drivers that are loaded and not yet let go of.
     pub(super) loaded: Arc<AtomicUsize>,
+    /// Names of the threads that let go of one.
+    pub(super) let_go_by: Arc<Mutex<Vec<String>>>,
+    /// Loading does not come back while this is set.
+    pub(super) loading_hangs: Arc<(Mutex<bool>, Condvar)>,
+    /// Listening does not come back while this is set.
+    pub(super) listening_hangs: Arc<(Mutex<bool>, Condvar)>,
+    /// Times that somebody has begun to load.
+    pub(super) loads: Arc<AtomicUsize>,
+    /// Times that somebody listened.
+    pub(super) listens: Arc<AtomicUsize>,
 }
 
 impl FakeNode {
     pub(super) fn new(gpus: Vec<FakeGpu>) -> Self {
-        Self { gpus, happenings: Arc::default(), loaded: Arc::default() }
+        Self {
+            gpus,
+            happenings: Arc::default(),
+            loaded: Arc::default(),
+            let_go_by: Arc::default(),
+            loading_hangs: Arc::default(),
+            listening_hangs: Arc::default(),
+            loads: Arc::default(),
+            listens: Arc::default(),
+        }
+    }
+
+    pub(super) fn set_hanging(gate: &(Mutex<bool>, Condvar), hangs: bool) {
+        *lock(&gate.0) = hangs;
+        gate.1.notify_all();
     }
 }
 
@@ -228,16 +252,21 @@ struct Loaded {
 
 impl Drop for Loaded {
     fn drop(&mut self) {
+        lock(&self.node.let_go_by).push(std::thread::current().name().unwrap_or_default().to_owned());
         self.node.loaded.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Load for FakeNode {
-    fn load(&self, _watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError> {
+    fn load(&self, watch: &CallWatch) -> Result<(Arc<dyn Driver>, u32), DriverError> {
         if self.gpus.is_empty() {
             let fault = Fault::Absent("not in this test".to_owned());
             return Err(DriverError { call: "load", fault });
         }
+        let _inside = watch.enter("load");
+        let (hangs, bell) = &*self.loading_hangs;
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        drop(bell.wait_while(lock(hangs), |hangs| *hangs).unwrap());
         self.loaded.fetch_add(1, Ordering::SeqCst);
         Ok((Arc::new(Loaded { node: self.clone() }), u32::try_from(self.gpus.len()).unwrap()))
     }
@@ -255,15 +284,18 @@ impl Driver for Loaded {
     }
 
     fn events(&self, _gpus: u8) -> Result<Box<dyn Events>, DriverError> {
-        Ok(Box::new(FakeEvents(Arc::clone(&self.node.happenings))))
+        Ok(Box::new(FakeEvents(self.node.clone())))
     }
 }
 
-struct FakeEvents(Arc<Mutex<VecDeque<Happening>>>);
+struct FakeEvents(FakeNode);
 
 impl Events for FakeEvents {
     fn wait(&mut self, _limit: Duration) -> Result<Option<Happening>, DriverError> {
-        let next = lock(&self.0).pop_front();
+        let (hangs, bell) = &*self.0.listening_hangs;
+        self.0.listens.fetch_add(1, Ordering::SeqCst);
+        drop(bell.wait_while(lock(hangs), |hangs| *hangs).unwrap());
+        let next = lock(&self.0.happenings).pop_front();
         if next.is_none() {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -22,12 +22,12 @@ use super::worker::{Common, Worker};
 /// A worker that panicked is started again after this.
 const RESTART: Millis = Millis::from_secs(3);
 
-/// A GPU, its worker and what was last said about it.
+/// A GPU, its worker and what was last said about it. It has no share of the driver: only the thread has, so that the
+/// driver is let go of wherever its last share is dropped, and never here.
 pub(super) struct Seat {
     pub(super) slot: Arc<Slot>,
     pub(super) said_at: Millis,
     pub(super) left: bool,
-    driver: Arc<dyn Driver>,
     thread: JoinHandle<()>,
     hung: bool,
     restart_at: Option<Millis>,
@@ -40,12 +40,10 @@ impl Seat {
     pub(super) fn start(index: u8, driver: &Arc<dyn Driver>, common: &Arc<Common>) -> io::Result<Self> {
         let slot = Arc::new(Slot::new(index, common.clock));
         let thread = start_worker(&slot, driver, common)?;
-        let driver = Arc::clone(driver);
         Ok(Self {
             slot,
             said_at: Millis::ZERO,
             left: false,
-            driver,
             thread,
             hung: false,
             restart_at: None,
@@ -98,20 +96,24 @@ impl Seat {
             tracing::info!(gpu = self.slot.index, "GPU came back from the driver");
         }
         self.hung = false;
+        self.restart_at = None;
     }
 
     /// Starts the worker again that was told to leave.
-    pub(super) fn stay(&mut self, common: &Arc<Common>) -> io::Result<()> {
+    pub(super) fn stay(&mut self, driver: &Arc<dyn Driver>, common: &Arc<Common>) -> io::Result<()> {
         self.slot.stay();
         if self.has_ended() {
-            self.thread = start_worker(&self.slot, &self.driver, common)?;
+            self.thread = start_worker(&self.slot, driver, common)?;
+        } else {
+            // It may have heard that it is to leave, and be on its way.
+            self.restart_at = Some(Millis::ZERO);
         }
         self.left = false;
         Ok(())
     }
 
     /// Replaces a worker that panicked, though not at once: it might do so again.
-    pub(super) fn restart_if_dead(&mut self, now: Millis, common: &Arc<Common>) {
+    pub(super) fn restart_if_dead(&mut self, now: Millis, driver: &Arc<dyn Driver>, common: &Arc<Common>) {
         if !self.thread.is_finished() || self.left {
             return;
         }
@@ -123,7 +125,7 @@ impl Seat {
                 self.restart_at = Some(now + RESTART);
             }
             Some(at) if now < at => {}
-            Some(_) => match start_worker(&self.slot, &self.driver, common) {
+            Some(_) => match start_worker(&self.slot, driver, common) {
                 Ok(thread) => {
                     self.thread = thread;
                     self.restart_at = None;

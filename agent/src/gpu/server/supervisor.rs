@@ -36,6 +36,8 @@ use super::{ServerError, StopFlag};
 const TICK: Duration = Duration::from_millis(50);
 /// A request that is so many cycles behind the agent's last beat is stale: three seconds.
 const STALE_CYCLES: u64 = 30;
+/// Letting go is given up after so many times the deadline of a call: meanwhile nobody watches over the GPUs.
+const PATIENCE: u64 = 5;
 
 /// Everything that can happen.
 pub(super) enum Event {
@@ -133,11 +135,15 @@ impl Supervisor {
                 self.seats.iter().for_each(|seat| seat.slot.leave(false));
                 return Err(ServerError::DriverReplaced);
             }
-            Event::DriverGone => self.lose_driver(),
+            Event::DriverGone => return self.lose_driver(),
             Event::LetGo => return self.driver_is_free(),
             Event::Fresh(index) => self.hear_worker(index),
             Event::Answer { request, verdict } => self.answer(request, verdict),
-            Event::Left(index) => self.seat(index).into_iter().for_each(|seat| seat.left = true),
+            Event::Left(index) => {
+                // One that was told to leave and then to stay is started again.
+                let stays = self.tenure.is_held();
+                self.seat(index).into_iter().for_each(|seat| seat.left = !stays);
+            }
             Event::Happened(event) => self.tell_of(event),
             Event::Beat { connection, beat } => {
                 if self.is_current(connection) {
@@ -150,7 +156,7 @@ impl Supervisor {
                     self.pass_on(request);
                 }
             }
-            Event::Detach { by, detach } => self.detach(by, detach),
+            Event::Detach { by, detach } => return self.detach(by, detach),
             Event::Attach { by } => return self.attach(by),
             Event::Closed { connection, ended } => {
                 if self.is_current(connection) {
@@ -177,6 +183,7 @@ impl Supervisor {
         if !self.tenure.found(Arc::clone(driver), served) {
             return Ok(());
         }
+        self.hanging_said = false;
         tracing::info!(gpus, served, version = driver.version().as_str(), "NVIDIA driver is there");
         for index in 0..served {
             let seat = Seat::start(index, driver, &self.common)
@@ -195,16 +202,21 @@ impl Supervisor {
     }
 
     /// The kernel module went away under us. Limits went with it; the journal knows them.
-    fn lose_driver(&mut self) {
-        if self.tenure.is_held() {
-            tracing::error!("the NVIDIA driver is gone; looking for it again");
-            self.end_tenure(Purpose::Reload);
+    fn lose_driver(&mut self) -> Result<(), ServerError> {
+        if !self.tenure.is_held() {
+            return Ok(());
         }
+        tracing::error!("the NVIDIA driver is gone; looking for it again");
+        self.end_tenure(Purpose::Reload)
     }
 
-    fn end_tenure(&mut self, purpose: Purpose) {
+    fn end_tenure(&mut self, purpose: Purpose) -> Result<(), ServerError> {
         self.seats.iter().for_each(|seat| seat.slot.leave(false));
-        self.tenure.end(purpose, self.common.clock.now());
+        let unmet: Vec<_> = self.seats.iter().flat_map(|seat| seat.slot.unanswered()).collect();
+        for request in unmet {
+            self.answer(request, Verdict::Unreachable);
+        }
+        self.tenure.end(purpose, self.common.clock.now()).map_err(no_thread)
     }
 
     /// Workers that leave are waited for, but not for ever: one that hangs keeps the driver.
@@ -219,17 +231,24 @@ impl Supervisor {
             tracing::warn!("the time for which the driver was to be left alone is over");
             self.look_again()?;
         }
-        let Some((purpose, _)) = self.tenure.ending() else { return Ok(()) };
+        self.tenure.listen_again(u8::try_from(self.seats.len()).unwrap_or(u8::MAX));
         if self.seats.iter().all(Seat::has_ended) {
-            self.tenure.let_go();
-            return Ok(());
+            self.tenure.let_go().map_err(no_thread)?;
         }
-        let hung = self.seats.iter().find(|seat| seat.is_hung() && !seat.has_ended());
-        let Some(hung) = hung.map(|seat| seat.slot.index) else { return Ok(()) };
+        let Some((purpose, since)) = self.tenure.ending() else { return Ok(()) };
+        let overdue = now.since(since).get() > PATIENCE * self.call_deadline.get();
+        let held_by = |seat: &&Seat| !seat.has_ended() && (seat.is_hung() || overdue);
+        let obstacle = match self.seats.iter().find(held_by) {
+            Some(seat) => (HandOver::GpuHung, seat.slot.index),
+            None if overdue => (HandOver::DriverHung, 0),
+            None => return Ok(()),
+        };
         match purpose {
             Purpose::Reload => Err(ServerError::DriverGone),
             Purpose::Detach { by, .. } => {
-                self.hand_over(by, HandOver::GpuHung, hung, Millis::ZERO);
+                let (result, gpu) = obstacle;
+                tracing::error!(result = result.as_str(), gpu, "not detached: the driver is held on to");
+                self.hand_over(by, result, gpu, now.since(since));
                 self.take_back()
             }
         }
@@ -237,10 +256,10 @@ impl Supervisor {
 
     /// Starts again the workers that have left.
     fn take_back(&mut self) -> Result<(), ServerError> {
-        let gpus = u8::try_from(self.seats.len()).unwrap_or(u8::MAX);
-        self.tenure.keep(gpus);
+        self.tenure.keep();
+        let Some(driver) = self.tenure.driver() else { return Ok(()) };
         for seat in &mut self.seats {
-            seat.stay(&self.common).map_err(|source| ServerError::Thread { name: "gpu", source })?;
+            seat.stay(driver, &self.common).map_err(|source| ServerError::Thread { name: "gpu", source })?;
         }
         Ok(())
     }
@@ -249,8 +268,7 @@ impl Supervisor {
         let now = self.common.clock.now();
         self.seats.clear();
         self.hanging_said = false;
-        let free =
-            self.tenure.is_free(now).map_err(|source| ServerError::Thread { name: "driver", source })?;
+        let free = self.tenure.is_free(now).map_err(no_thread)?;
         if let Some(Done { purpose: Purpose::Detach { by, for_ms }, took }) = free {
             tracing::warn!(
                 took_ms = took.get(),
@@ -263,9 +281,9 @@ impl Supervisor {
         Ok(())
     }
 
-    fn detach(&mut self, by: Asker, detach: Detach) {
+    fn detach(&mut self, by: Asker, detach: Detach) -> Result<(), ServerError> {
         let now = self.common.clock.now();
-        let busy = self.tenure.ending().is_some() || self.tenure.stuck(now, self.call_deadline).is_some();
+        let busy = self.tenure.is_on_its_way_out() || self.tenure.stuck(now, self.call_deadline).is_some();
         let samples: Vec<_> = self.all_indices().filter_map(|index| self.look(index, now)).collect();
         match may_detach(detach, samples) {
             Err(obstacle) => {
@@ -273,8 +291,9 @@ impl Supervisor {
                 self.hand_over(by, obstacle.result, obstacle.gpu, Millis::ZERO);
             }
             Ok(()) if busy => self.hand_over(by, HandOver::Busy, 0, Millis::ZERO),
-            Ok(()) => self.end_tenure(Purpose::Detach { by, for_ms: detach.for_ms }),
+            Ok(()) => return self.end_tenure(Purpose::Detach { by, for_ms: detach.for_ms }),
         }
+        Ok(())
     }
 
     fn attach(&mut self, by: Asker) -> Result<(), ServerError> {
@@ -292,15 +311,16 @@ impl Supervisor {
 
     fn look_again(&mut self) -> Result<(), ServerError> {
         tracing::info!("attaching: looking for the NVIDIA driver");
-        self.tenure.look().map_err(|source| ServerError::Thread { name: "driver", source })
+        self.tenure.look().map_err(no_thread)
     }
 
     /// Names those that are stuck and answers for them; starts those again that died.
     fn look_after_workers(&mut self, now: Millis) {
         let mut unreachable = Vec::new();
+        let driver = self.tenure.driver();
         for seat in &mut self.seats {
-            if self.tenure.is_held() {
-                seat.restart_if_dead(now, &self.common);
+            if let Some(driver) = driver {
+                seat.restart_if_dead(now, driver, &self.common);
             }
             if seat.has_got_stuck(now, self.call_deadline) {
                 unreachable.extend(seat.slot.unanswered());
@@ -416,6 +436,10 @@ impl Supervisor {
     fn is_current(&self, connection: u64) -> bool {
         self.client.as_ref().is_some_and(|client| client.id == connection)
     }
+}
+
+const fn no_thread(source: std::io::Error) -> ServerError {
+    ServerError::Thread { name: "driver", source }
 }
 
 fn millis(duration: Duration) -> Millis {

@@ -8,13 +8,16 @@
 //!     └── attach, or the time is over ── Away ◄── the driver is free ── LettingGo
 //! ```
 //!
-//! Looking and letting go happen on threads of their own, since both may block for ever in the driver. A marker in the
-//! state folder makes a process that is started meanwhile keep away too.
+//! Looking and letting go happen on threads of their own, since both may block for ever in the driver: the last share
+//! of a driver is never dropped on the supervisor's thread. A look that is called off is waited for before the driver
+//! is said to be free. A marker in the state folder makes a process that is started meanwhile keep away too, until its
+//! time is over or the node has been rebooted.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use eisbach_protocol::gpu_link::DriverState;
@@ -30,7 +33,7 @@ use crate::clock::Clock;
 
 /// A missing driver is looked for this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
-/// File in the state folder that says until when the driver is to be left alone, in ms since 1970.
+/// File in the state folder that says until when the driver is to be left alone, in ms since 1970, and in which boot.
 const MARKER: &str = "detached-until";
 
 /// This process and the driver.
@@ -43,11 +46,26 @@ pub(super) struct Tenure {
 }
 
 enum Phase {
-    Looking { stop: StopFlag, seen: DriverState },
+    Looking {
+        stop: StopFlag,
+        looker: JoinHandle<()>,
+        seen: DriverState,
+    },
     Held(Hold),
-    Ending { hold: Hold, since: Millis, purpose: Purpose },
-    LettingGo { since: Millis, purpose: Purpose },
-    Away { until: Millis },
+    Ending {
+        hold: Hold,
+        since: Millis,
+        purpose: Purpose,
+    },
+    LettingGo {
+        since: Millis,
+        purpose: Purpose,
+        /// What a look found that was called off in the same moment.
+        late: Option<Arc<dyn Driver>>,
+    },
+    Away {
+        until: Millis,
+    },
 }
 
 /// What is held.
@@ -77,7 +95,7 @@ impl Tenure {
     pub(super) fn start(common: Arc<Common>, loader: Arc<dyn Load>, state_dir: &Path) -> io::Result<Self> {
         let marker = state_dir.join(MARKER);
         let now = common.clock.now();
-        let left = marked(&marker, Clock::wall_ms());
+        let left = marked(&marker, Clock::wall_ms(), &boot());
         let watch = Arc::new(CallWatch::new(common.clock));
         let phase = Phase::Away { until: now + left };
         let mut tenure = Self { common, loader, watch, marker, phase };
@@ -123,6 +141,21 @@ impl Tenure {
         matches!(self.phase, Phase::Held(_))
     }
 
+    /// The driver that workers may use.
+    pub(super) const fn driver(&self) -> Option<&Arc<dyn Driver>> {
+        match &self.phase {
+            Phase::Held(hold) => Some(&hold.driver),
+            Phase::Looking { .. } | Phase::Ending { .. } | Phase::LettingGo { .. } | Phase::Away { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Whether the driver is being let go.
+    pub(super) const fn is_on_its_way_out(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. } | Phase::LettingGo { .. })
+    }
+
     /// Whether the driver was let go.
     pub(super) const fn is_away(&self) -> bool {
         matches!(self.phase, Phase::Away { .. })
@@ -135,14 +168,22 @@ impl Tenure {
 
     /// A driver was found. A look that was called off meanwhile brings nothing.
     pub(super) fn found(&mut self, driver: Arc<dyn Driver>, gpus: u8) -> bool {
-        if !matches!(self.phase, Phase::Looking { .. }) {
-            return false;
+        match &mut self.phase {
+            Phase::Looking { .. } => {
+                let ears = Ears::open(&driver, gpus, &self.common);
+                let ears = ears
+                    .inspect_err(|error| tracing::warn!(%error, "errors of GPUs are not listened to"))
+                    .ok();
+                self.phase = Phase::Held(Hold { driver, ears });
+                true
+            }
+            Phase::LettingGo { late, .. } => {
+                *late = Some(driver);
+                false
+            }
+            // Every look ends before its phase does.
+            Phase::Held(_) | Phase::Ending { .. } | Phase::Away { .. } => false,
         }
-        let ears = Ears::open(&driver, gpus, &self.common);
-        let ears =
-            ears.inspect_err(|error| tracing::warn!(%error, "errors of GPUs are not listened to")).ok();
-        self.phase = Phase::Held(Hold { driver, ears });
-        true
     }
 
     /// There was no driver. Returns whether that is news.
@@ -155,31 +196,42 @@ impl Tenure {
     }
 
     /// Begins to let go: the workers have been told to end. Where nothing is held, the look is called off.
-    pub(super) fn end(&mut self, purpose: Purpose, now: Millis) {
-        let before = std::mem::replace(&mut self.phase, Phase::LettingGo { since: now, purpose });
-        match before {
+    pub(super) fn end(&mut self, purpose: Purpose, now: Millis) -> io::Result<()> {
+        let letting_go = Phase::LettingGo { since: now, purpose, late: None };
+        match std::mem::replace(&mut self.phase, letting_go) {
             Phase::Held(hold) => {
                 hold.ears.iter().for_each(Ears::close);
                 self.phase = Phase::Ending { hold, since: now, purpose };
+                Ok(())
             }
-            Phase::Looking { stop, .. } => {
+            Phase::Looking { stop, looker, .. } => {
                 stop.raise();
-                self.release(None, purpose);
+                self.release(None, Some(looker), purpose)
             }
-            Phase::Away { .. } => self.release(None, purpose),
-            busy @ (Phase::Ending { .. } | Phase::LettingGo { .. }) => self.phase = busy,
+            Phase::Away { .. } => self.release(None, None, purpose),
+            busy @ (Phase::Ending { .. } | Phase::LettingGo { .. }) => {
+                self.phase = busy;
+                Ok(())
+            }
         }
     }
 
     /// Goes on holding the driver after all.
-    pub(super) fn keep(&mut self, gpus: u8) {
+    pub(super) fn keep(&mut self) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Away { until: Millis::ZERO }) {
-            Phase::Ending { hold, .. } => {
-                let ears = Ears::open(&hold.driver, gpus, &self.common).ok();
-                Phase::Held(Hold { driver: hold.driver, ears })
-            }
+            Phase::Ending { hold, .. } => Phase::Held(hold),
             other => other,
         };
+    }
+
+    /// Listens again once ears have closed that were told to, though the driver is held after all. Ears that are stuck in
+    /// the driver stay the only ones: whoever lets go must wait for them.
+    pub(super) fn listen_again(&mut self, gpus: u8) {
+        if let Phase::Held(Hold { driver, ears }) = &mut self.phase
+            && ears.as_ref().is_some_and(Ears::have_closed_as_told)
+        {
+            *ears = Ears::open(driver, gpus, &self.common).ok();
+        }
     }
 
     /// Since when it has been ending, and why.
@@ -191,40 +243,51 @@ impl Tenure {
     }
 
     /// The workers have ended: lets go once the ears have too.
-    pub(super) fn let_go(&mut self) {
-        let Phase::Ending { hold, since, purpose } = &self.phase else { return };
+    pub(super) fn let_go(&mut self) -> io::Result<()> {
+        let Phase::Ending { hold, since, purpose } = &self.phase else { return Ok(()) };
         if hold.ears.as_ref().is_some_and(|ears| !ears.are_closed()) {
-            return;
+            return Ok(());
         }
-        let (since, purpose) = (*since, *purpose);
-        if let Phase::Ending { hold, .. } =
-            std::mem::replace(&mut self.phase, Phase::LettingGo { since, purpose })
-        {
-            self.release(Some(hold.driver), purpose);
+        let letting_go = Phase::LettingGo { since: *since, purpose: *purpose, late: None };
+        match std::mem::replace(&mut self.phase, letting_go) {
+            Phase::Ending { hold, purpose, .. } => self.release(Some(hold.driver), None, purpose),
+            Phase::Looking { .. } | Phase::Held(_) | Phase::LettingGo { .. } | Phase::Away { .. } => Ok(()),
         }
     }
 
-    /// Lets go on a thread of its own, and leaves the marker.
-    fn release(&self, driver: Option<Arc<dyn Driver>>, purpose: Purpose) {
+    /// Lets go on a thread of its own, once a look that was called off has ended, and leaves the marker.
+    fn release(
+        &self,
+        driver: Option<Arc<dyn Driver>>,
+        looker: Option<JoinHandle<()>>,
+        purpose: Purpose,
+    ) -> io::Result<()> {
         let (watch, events, marker) =
             (Arc::clone(&self.watch), self.common.events.clone(), self.marker.clone());
-        let started = std::thread::Builder::new().name("release".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("release".to_owned()).spawn(move || {
+            if let Some(looker) = looker {
+                // One that panicked has ended too.
+                let _ended = looker.join();
+            }
             if let Purpose::Detach { for_ms, .. } = purpose {
-                leave_marker(&marker, Clock::wall_ms() + u64::from(for_ms));
+                leave_marker(&marker, Clock::wall_ms() + u64::from(for_ms), &boot());
             }
             let inside = watch.enter("nvmlShutdown");
             drop(driver);
             drop(inside);
             let _gone = events.send(Event::LetGo);
-        });
-        if let Err(error) = started {
-            tracing::error!(%error, "the driver was let go without a thread; check the limit on tasks");
-        }
+        })?;
+        Ok(())
     }
 
-    /// The driver is free.
+    /// The driver is free, unless a look has brought another share of it at the last moment.
     pub(super) fn is_free(&mut self, now: Millis) -> io::Result<Option<Done>> {
-        let Phase::LettingGo { since, purpose } = self.phase else { return Ok(None) };
+        let Phase::LettingGo { since, purpose, late } = &mut self.phase else { return Ok(None) };
+        let (since, purpose) = (*since, *purpose);
+        if let Some(driver) = late.take() {
+            self.release(Some(driver), None, purpose)?;
+            return Ok(None);
+        }
         match purpose {
             Purpose::Detach { for_ms, .. } => {
                 self.phase = Phase::Away { until: now + Millis::new(for_ms.into()) };
@@ -240,10 +303,15 @@ impl Tenure {
         let (loader, events, watch) =
             (Arc::clone(&self.loader), self.common.events.clone(), Arc::clone(&self.watch));
         let (flag, marker) = (stop.clone(), self.marker.clone());
-        std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
+        let looker = std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
             remove_marker(&marker);
-            loop {
+            while !flag.is_raised() {
                 let found = loader.load(&watch).map(|(driver, gpus)| Event::Loaded { driver, gpus });
+                if flag.is_raised() {
+                    // Called off: what was found is let go here, which may take its time.
+                    let _inside = watch.enter("nvmlShutdown");
+                    return drop(found);
+                }
                 let done = found.is_ok();
                 let heard = events.send(found.unwrap_or_else(Event::NoDriver));
                 if done || heard.is_err() || flag.wait(LOOK_AGAIN) {
@@ -251,30 +319,46 @@ impl Tenure {
                 }
             }
         })?;
-        self.phase = Phase::Looking { stop, seen: DriverState::Starting };
+        self.phase = Phase::Looking { stop, looker, seen: DriverState::Starting };
         Ok(())
     }
 }
 
 impl Drop for Tenure {
+    /// The process ends, and whatever it has open with it: a sick driver must not hold that up.
     fn drop(&mut self) {
-        if let Phase::Looking { stop, .. } = &self.phase {
-            stop.raise();
+        match std::mem::replace(&mut self.phase, Phase::Away { until: Millis::ZERO }) {
+            Phase::Looking { stop, .. } => stop.raise(),
+            Phase::Held(hold) | Phase::Ending { hold, .. } => std::mem::forget(hold.driver),
+            Phase::LettingGo { late, .. } => std::mem::forget(late),
+            Phase::Away { .. } => {}
         }
     }
 }
 
-/// Time for which the marker keeps this process away.
-fn marked(marker: &Path, wall_ms: u64) -> Millis {
-    let until: Option<u64> = fs::read_to_string(marker).ok().and_then(|text| text.trim().parse().ok());
+/// Time for which the marker keeps this process away. One of another boot is void: the node runs again, and with it
+/// perhaps its work.
+fn marked(marker: &Path, wall_ms: u64, boot: &str) -> Millis {
+    let text = fs::read_to_string(marker).unwrap_or_default();
+    let mut words = text.split_whitespace();
+    let until: Option<u64> = words.next().and_then(|word| word.parse().ok());
+    if words.next() != Some(boot) {
+        return Millis::ZERO;
+    }
     // A clock that was set back must not keep it away for longer than anybody may ask.
     Millis::new(until.unwrap_or(0).saturating_sub(wall_ms)).min(super::handover::LONGEST)
 }
 
-fn leave_marker(marker: &Path, until_wall_ms: u64) {
-    if let Err(error) = fs::write(marker, format!("{until_wall_ms}\n")) {
+fn leave_marker(marker: &Path, until_wall_ms: u64, boot: &str) {
+    if let Err(error) = fs::write(marker, format!("{until_wall_ms} {boot}\n")) {
         tracing::warn!(%error, marker = %marker.display(), "a restart of this process would take the driver again");
     }
+}
+
+/// What names this boot of the node.
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| "unknown".to_owned(), |id| id.trim().to_owned())
 }
 
 fn remove_marker(marker: &Path) {
@@ -289,19 +373,29 @@ fn remove_marker(marker: &Path) {
 mod tests {
     use super::*;
 
+    const BOOT: &str = "0d5a6bd5-8c1f-4a4c-9d1c-1c3c1f0a2b11";
+
     #[test]
     fn a_marker_keeps_away_until_its_time_and_never_longer_than_anybody_may_ask() {
         let folder = tempfile::tempdir().unwrap();
         let marker = folder.path().join(MARKER);
-        assert_eq!(marked(&marker, 1000), Millis::ZERO);
-        leave_marker(&marker, 61_000);
-        assert_eq!(marked(&marker, 1000), Millis::from_secs(60));
-        assert_eq!(marked(&marker, 61_000), Millis::ZERO);
-        leave_marker(&marker, u64::MAX);
-        assert_eq!(marked(&marker, 0), super::super::handover::LONGEST);
+        assert_eq!(marked(&marker, 1000, BOOT), Millis::ZERO);
+        leave_marker(&marker, 61_000, BOOT);
+        assert_eq!(marked(&marker, 1000, BOOT), Millis::from_secs(60));
+        assert_eq!(marked(&marker, 61_000, BOOT), Millis::ZERO);
+        leave_marker(&marker, u64::MAX, BOOT);
+        assert_eq!(marked(&marker, 0, BOOT), super::super::handover::LONGEST);
         fs::write(&marker, "soon").unwrap();
-        assert_eq!(marked(&marker, 0), Millis::ZERO);
+        assert_eq!(marked(&marker, 0, BOOT), Millis::ZERO);
         remove_marker(&marker);
         assert!(!marker.exists());
+    }
+
+    #[test]
+    fn a_marker_from_before_a_reboot_keeps_nobody_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let marker = folder.path().join(MARKER);
+        leave_marker(&marker, 61_000, BOOT);
+        assert_eq!(marked(&marker, 1000, "another"), Millis::ZERO);
     }
 }

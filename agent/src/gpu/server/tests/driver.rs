@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use eisbach_protocol::gpu_link::{DriverState, EventKind, Frame, GpuHealth, HandOver, Verdict};
+use eisbach_protocol::gpu_link::{Detach, DriverState, EventKind, Frame, GpuHealth, HandOver, Verdict};
 use eisbach_protocol::units::Watts;
 
 use super::super::bench::Bench;
 use super::super::driver::{Fault, Happening};
-use super::super::fake::What;
+use super::super::fake::{FakeNode, What};
 use super::Peer;
 use crate::gpu::lock;
 
@@ -48,6 +48,56 @@ fn a_detach_frees_the_driver_and_an_attach_takes_it_again_with_what_was_held() {
     let back = peer.sample(0, |sample| sample.health == GpuHealth::Ok && sample.held_cap.is_some());
     assert_eq!(back.held_cap, Some(Watts::new(300.0)));
     assert_eq!(bench.limit_watts(0), 300);
+}
+
+#[test]
+fn i12_the_driver_is_let_go_of_on_a_thread_of_its_own() {
+    let (bench, mut peer) = cool(2);
+    assert_eq!(peer.detach(60_000), HandOver::Detached);
+    assert_eq!(*lock(&bench.node.let_go_by), ["release"], "the supervisor waits for no driver");
+}
+
+#[test]
+fn a_detach_while_the_driver_is_being_loaded_waits_for_the_load_to_end() {
+    let (bench, mut peer) = cool(1);
+    assert_eq!(peer.detach(60_000), HandOver::Detached);
+    FakeNode::set_hanging(&bench.node.loading_hangs, true);
+    let loads = bench.node.loads.load(Ordering::SeqCst);
+    assert_eq!(peer.attach(), HandOver::Attached);
+    while bench.node.loads.load(Ordering::SeqCst) == loads {
+        std::thread::yield_now();
+    }
+    let asked = peer.send(&Frame::Detach(Detach { for_ms: 60_000 }));
+    let behind = peer.throttle(0, None, None);
+    assert_eq!(peer.verdict(behind), Verdict::Unreachable, "the detach has been heard");
+    FakeNode::set_hanging(&bench.node.loading_hangs, false);
+    assert_eq!(peer.handed_over(asked), HandOver::Detached);
+    assert_eq!(loaded(&bench), 0, "what the load brought is let go of");
+    assert_eq!(*lock(&bench.node.let_go_by), ["release", "driver"]);
+}
+
+#[test]
+fn a_driver_that_holds_on_to_a_listener_is_not_let_go_and_the_gpus_stay_guarded() {
+    let (bench, mut peer) = cool(2);
+    FakeNode::set_hanging(&bench.node.listening_hangs, true);
+    let listens = bench.node.listens.load(Ordering::SeqCst);
+    while bench.node.listens.load(Ordering::SeqCst) == listens {
+        peer.sample(0, |_| true);
+    }
+    assert_eq!(peer.detach(60_000), HandOver::DriverHung);
+    for gpu in 0..2 {
+        peer.sample(gpu, |sample| sample.health == GpuHealth::Ok && sample.age_ms < 100);
+    }
+    bench.gpus[0].with(|state| state.margin = Some(0.0));
+    peer.sample(0, |sample| sample.guarded);
+    bench.gpus[0].with(|state| state.margin = Some(50.0));
+    peer.sample(0, |sample| sample.margin.value().is_some_and(|margin| margin.get() > 40.0));
+    peer.beat(true);
+    let of = peer.throttle(0, None, None);
+    assert_eq!(peer.verdict(of), Verdict::Applied);
+    FakeNode::set_hanging(&bench.node.listening_hangs, false);
+    lock(&bench.node.happenings).push_back(Happening { gpu: Some(1), kind: EventKind::Xid, data: 79 });
+    peer.sample(1, |sample| sample.xid_count == 1);
 }
 
 #[test]

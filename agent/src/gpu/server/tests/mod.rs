@@ -147,7 +147,10 @@ fn i12_a_hung_gpu_is_named_and_the_others_go_on() {
 fn a_request_for_a_hung_gpu_is_unreachable_and_met_when_the_driver_lets_go() {
     let bench = Bench::start(1);
     let mut peer = Peer::connect(&bench);
+    peer.sample(0, |sample| sample.health == GpuHealth::Ok);
     bench.hang(0, true);
+    // Inside a reading: a request that it takes in hand has not hung yet.
+    peer.sample(0, |sample| sample.age_ms > 60);
     let first = peer.throttle(0, Some(300.0), None);
     assert_eq!(peer.verdict(first), Verdict::Unreachable);
     peer.sample(0, |sample| sample.health == GpuHealth::Hung);
