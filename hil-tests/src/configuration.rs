@@ -16,8 +16,10 @@ pub struct Configuration {
 impl Configuration {
     /// A node whose files are in `folder` and whose devices are all the simulator's, each on its own TCP port.
     pub fn of(folder: &Path, simulator: &Simulator) -> Self {
-        let mut configuration =
-            Self::gpu_section(folder, simulator.at("nvml_library").as_ref()).set("node", "gpus", 8);
+        let mut configuration = Self::gpu_section(folder, simulator.at("nvml_library").as_ref())
+            .set("node", "gpus", simulator.gpus())
+            .set("control", "full_speed_flow", simulator.number("full_speed_flow_lpm"))
+            .set("control", "full_speed_head", simulator.number("full_speed_head_kpa"));
         for (unit, device) in (1..).zip(DEVICES) {
             configuration =
                 configuration.set(device, "address", simulator.at(device)).set(device, "unit", unit);
@@ -43,6 +45,8 @@ impl Configuration {
             .set("gpu", "library", library.display().to_string())
             .set("paths", "state", within("agent-state"))
             .set("paths", "status_socket", within("status.sock"))
+            // Beside the status socket it would take the place of the simulator's.
+            .set("paths", "control_socket", within("agent-control.sock"))
     }
 
     /// Sets a key of a section.

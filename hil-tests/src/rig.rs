@@ -25,6 +25,8 @@ const UP: Duration = Duration::from_secs(30);
 pub struct RigOptions {
     /// Workload word of the simulator.
     pub workload: &'static str,
+    /// Word of the GPU model.
+    pub gpu_model: &'static str,
     /// Seed of plant and workload.
     pub seed: u64,
     /// Port of the broker, if there is one.
@@ -33,7 +35,7 @@ pub struct RigOptions {
 
 impl Default for RigOptions {
     fn default() -> Self {
-        Self { workload: "full", seed: 7, broker: None }
+        Self { workload: "full", gpu_model: "h200", seed: 7, broker: None }
     }
 }
 
@@ -61,7 +63,7 @@ impl Rig {
     pub fn start_without_waiting(options: &RigOptions) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the rig");
         let seed = options.seed.to_string();
-        let words = ["--workload", options.workload, "--seed", &seed];
+        let words = ["--workload", options.workload, "--gpu-model", options.gpu_model, "--seed", &seed];
         let simulator = Simulator::start(folder.path(), &words);
         let mut configuration = Configuration::of(folder.path(), &simulator);
         if let Some(port) = options.broker {

@@ -45,6 +45,20 @@ impl Simulator {
         door.and_then(Value::as_str).unwrap_or_else(|| panic!("no {name} in {}", self.doors))
     }
 
+    /// A number that it tells beside its doors.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn number(&self, name: &str) -> f64 {
+        self.doors[name].as_f64().unwrap_or_else(|| panic!("no number {name} in {}", self.doors))
+    }
+
+    /// GPUs of the node.
+    pub fn gpus(&self) -> u8 {
+        let gpus = self.doors["gpus"].as_u64().expect("serve tells how many GPUs there are");
+        u8::try_from(gpus).expect("a node has few GPUs")
+    }
+
     /// Modbus unit of a device.
     pub fn unit(&self, device: &str) -> u8 {
         let place = DEVICES.iter().position(|known| *known == device).expect("one of the five devices");

@@ -162,7 +162,7 @@ async fn serve(
         models: Models::of(arguments.models.iter().copied())?,
         as_shipped: arguments.as_shipped,
     };
-    let Stage { world, mut happened, nvml_state, nvml_library, devices, full_speed, broker, .. } =
+    let Stage { world, mut happened, nvml, nvml_state, nvml_library, devices, full_speed, broker, .. } =
         Stage::set(settings, tasks, token, Clock::start()).await?;
     let control = folder.join("control.sock");
     let listener = socket::listen(&control)?;
@@ -170,7 +170,7 @@ async fn serve(
     let doors = Doors::new(
         &devices,
         &lines,
-        GpuDoors::new(arguments.gpu_model, (nvml_library, nvml_state), full_speed),
+        GpuDoors::new((arguments.gpu_model, nvml.gpus().len()), (nvml_library, nvml_state), full_speed),
         broker.as_ref().map(|(address, _)| *address),
         control.clone(),
     );

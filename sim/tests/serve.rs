@@ -193,6 +193,7 @@ fn behind_proxies_a_fault_is_one_line() {
 fn a_node_of_another_gpu_model_says_what_its_agent_must_know() {
     let serve = Serve::start(&["--gpu-model", "gb200"]);
     assert_eq!(serve.doors["gpu_model"], "gb200");
+    assert_eq!(serve.doors["gpus"], 4);
     let flow = serve.doors["full_speed_flow_lpm"].as_f64().unwrap();
     let head = serve.doors["full_speed_head_kpa"].as_f64().unwrap();
     assert!((9.0..12.0).contains(&flow) && (100.0..125.0).contains(&head), "{flow} L/min, {head} kPa");

@@ -17,6 +17,7 @@ mod commissioning;
 mod devices;
 mod fault_matrix;
 mod flow;
+mod flow_models;
 mod foreign_devices;
 mod foreign_masters;
 mod gpu_journal;

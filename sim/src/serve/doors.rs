@@ -43,6 +43,7 @@ pub struct Doors {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct GpuDoors {
     gpu_model: String,
+    gpus: usize,
     nvml_library: PathBuf,
     nvml_state: PathBuf,
     full_speed_flow_lpm: f64,
@@ -51,13 +52,14 @@ pub(super) struct GpuDoors {
 
 impl GpuDoors {
     pub(super) fn new(
-        model: GpuModel,
+        (model, gpus): (GpuModel, usize),
         (nvml_library, nvml_state): (PathBuf, PathBuf),
         full_speed: FullSpeed,
     ) -> Self {
         let FullSpeed { flow_lpm, head_kpa } = full_speed.noted();
         Self {
             gpu_model: model.to_string(),
+            gpus,
             nvml_library,
             nvml_state,
             full_speed_flow_lpm: flow_lpm,
@@ -124,8 +126,12 @@ impl Doors {
         let state = eisbach_nvml_sim::STATE_ENV;
         let (library, file) = (self.gpus.nvml_library.display(), self.gpus.nvml_state.display());
         lines.push(("nvml", format!("{library} with {state}={file}")));
-        let GpuDoors { gpu_model, full_speed_flow_lpm: flow, full_speed_head_kpa: head, .. } = &self.gpus;
-        lines.push(("gpus", format!("{gpu_model}; the pump at full speed gives {flow} L/min at {head} kPa")));
+        let GpuDoors { gpu_model, gpus, full_speed_flow_lpm: flow, full_speed_head_kpa: head, .. } =
+            &self.gpus;
+        lines.push((
+            "gpus",
+            format!("{gpus} {gpu_model}; the pump at full speed gives {flow} L/min at {head} kPa"),
+        ));
         let no_broker = || "none; start with --with-broker".to_owned();
         lines.push(("broker", self.broker.clone().unwrap_or_else(no_broker)));
         lines.push(("control", format!("{}, one event or \"truth\" a line", self.control.display())));
