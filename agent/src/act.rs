@@ -1,6 +1,8 @@
 //! Act: a decision becomes requests to the links. GPUs first: where a loop must stop, power goes before flow does.
+//!
+//! A driver that was let go is taken back once the loop fails its GPUs: nobody could throttle them else.
 
-use eisbach_control::{Decision, GpuDecision};
+use eisbach_control::{Decision, GpuDecision, StateName};
 use eisbach_protocol::gpu_link::{Beat, MAX_GPUS, Throttle, Verdict};
 use eisbach_protocol::registers::Control;
 use eisbach_protocol::units::{Millis, Percent, Watts};
@@ -19,12 +21,15 @@ const RAISED: Watts = Watts::new(2.0);
 #[derive(Debug, Default)]
 pub struct Hands {
     asked: [Option<(Throttle, Millis)>; MAX_GPUS],
+    taken_back_at: Option<Millis>,
 }
 
 impl Hands {
     /// Hands `decision` to the links and says so with a heartbeat. Nothing here waits.
     pub fn act(&mut self, links: &Links, decision: &Decision, cycle: u64, now: Millis) {
-        self.throttle(links, decision, cycle, now);
+        let view = links.gpu.view();
+        self.throttle(links, &view, decision, cycle, now);
+        self.take_driver_back(links, view.is_detached(now), decision.state, now);
         // A pump that nobody has taken over yet keeps doing what it does.
         if let Some(speed) = decision.pump.value {
             links.request(DeviceRole::Pump, Control::PumpSpeed, speed.get());
@@ -41,8 +46,22 @@ impl Hands {
         links.gpu.beat(Beat { cycle, cooling_proven: decision.cooling_proven, leaving: false });
     }
 
-    fn throttle(&mut self, links: &Links, decision: &Decision, cycle: u64, now: Millis) {
-        let view = links.gpu.view();
+    fn take_driver_back(&mut self, links: &Links, detached: bool, state: StateName, now: Millis) {
+        if !(detached && fails_gpus(state)) {
+            self.taken_back_at = None;
+        } else if self.taken_back_at.is_none_or(|at| now.since(at) >= AGAIN) {
+            if self.taken_back_at.is_none() {
+                tracing::error!(
+                    state = state.as_str(),
+                    "the NVIDIA driver is taken back though it was let go: its GPUs must be throttled"
+                );
+            }
+            self.taken_back_at = Some(now);
+            links.gpu.take_back();
+        }
+    }
+
+    fn throttle(&mut self, links: &Links, view: &GpuView, decision: &Decision, cycle: u64, now: Millis) {
         for ((gpu, wanted), asked) in (0_u8..).zip(&decision.gpus).zip(&mut self.asked) {
             let throttle = Throttle {
                 cycle,
@@ -52,11 +71,19 @@ impl Hands {
                 smoothing: wanted.smoothing,
                 ..Throttle::nothing(gpu)
             };
-            if due(*asked, &throttle, wanted, &view, now) {
+            if due(*asked, &throttle, wanted, view, now) {
                 links.gpu.throttle(throttle);
                 *asked = Some((throttle, now));
             }
         }
+    }
+}
+
+/// Whether every GPU has to go to its lowest power, whatever it is doing and whoever wanted it left alone.
+const fn fails_gpus(state: StateName) -> bool {
+    match state {
+        StateName::Critical | StateName::Leak | StateName::Uncontrollable => true,
+        StateName::Boot | StateName::Running | StateName::Hot => false,
     }
 }
 

@@ -7,7 +7,7 @@ use eisbach_protocol::gpu_link::{GpuSample, RecoveryAction};
 use eisbach_protocol::units::Millis;
 
 use crate::gpu::client::GpuView;
-use crate::report::Cycle;
+use crate::report::{Cycle, SLOW_STALE};
 
 /// A change by somebody else stands as an alarm for this long after the last one.
 const FOREIGN_STANDS: Millis = Millis::from_secs(600);
@@ -16,14 +16,16 @@ const ERROR_STANDS: Millis = Millis::from_secs(600);
 
 /// Sets every alarm of this file to how things stand.
 pub fn tell(cycle: &mut Cycle, memory: &mut Memory, view: &GpuView, now: Millis) {
-    let samples = || view.gpus.iter().map(|entry| &entry.sample);
+    let all = || view.gpus.iter().map(|entry| &entry.sample);
+    // What a GPU told before it fell silent, or before the driver was let go, is no alarm for ever.
+    let samples = || view.gpus.iter().filter(|entry| entry.age(now) <= SLOW_STALE).map(|entry| &entry.sample);
     let foreign = samples().any(|sample| u64::from(sample.foreign_age_ms) < FOREIGN_STANDS.get());
     cycle.set_alarm(Alarm::ForeignLimit, foreign);
     cycle.set_alarm(Alarm::GpuMarginDoubtful, samples().any(|sample| sample.margin_doubtful));
     cycle.set_alarm(Alarm::PersistenceOff, samples().any(|sample| sample.persistence.value() == Some(false)));
     let reported = view.errors.iter().any(|(_, at)| now.since(*at) < ERROR_STANDS);
     let ailing = samples().any(needs_a_person);
-    cycle.set_alarm(Alarm::GpuError, reported || ailing || memory.new_xid(samples(), now));
+    cycle.set_alarm(Alarm::GpuError, reported || ailing || memory.new_xid(all(), now));
 }
 
 /// Errors that came while nobody listened are in the samples' counters.
@@ -58,4 +60,43 @@ fn needs_a_person(sample: &Arc<GpuSample>) -> bool {
     };
     let rows = sample.remapped_rows.value().is_some_and(|rows| rows.pending || rows.failed);
     action || rows || sample.ecc_uncorrected.value().is_some_and(|errors| errors > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::client::{GpuEntry, LinkState};
+    use eisbach_protocol::alarm::ALARMS;
+    use eisbach_protocol::gpu_link::{DriverState, Field};
+
+    fn standing(cycle: &Cycle, alarm: Alarm) -> bool {
+        ALARMS.iter().zip(cycle.alarms).any(|(def, standing)| def.alarm == alarm && standing)
+    }
+
+    #[test]
+    fn i11_an_alarm_does_not_stand_on_what_a_silent_gpu_once_told() {
+        let sample = GpuSample {
+            persistence: Field::fresh(false),
+            margin_doubtful: true,
+            foreign_age_ms: 0,
+            ..GpuSample::default()
+        };
+        let view = GpuView {
+            link: LinkState::Up,
+            driver: DriverState::Ready,
+            driver_version: heapless::String::new(),
+            heard_at: None,
+            detached_left: Millis::ZERO,
+            may_throttle: true,
+            gpus: vec![GpuEntry { sample: Arc::new(sample), received_at: Millis::ZERO }],
+            requests: Vec::new(),
+            errors: Vec::new(),
+        };
+        let (mut cycle, mut memory) = (Cycle::default(), Memory::default());
+        let alarms = [Alarm::PersistenceOff, Alarm::GpuMarginDoubtful, Alarm::ForeignLimit];
+        for (second, stands) in [(1, true), (31, false)] {
+            tell(&mut cycle, &mut memory, &view, Millis::from_secs(second));
+            assert_eq!(alarms.map(|alarm| standing(&cycle, alarm)), [stands; 3], "after {second} s");
+        }
+    }
 }

@@ -5,21 +5,18 @@ use std::ops::RangeInclusive;
 use eisbach_control::{
     GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
 };
-use eisbach_protocol::gpu_link::{Aged, DriverState, Field};
+use eisbach_protocol::gpu_link::{Aged, Field};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Millis, Quantity};
 
 use crate::config::DeviceRole;
-use crate::gpu::client::{GpuEntry, GpuView};
+use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
 use crate::links::Links;
 use crate::modbus::device::DeviceLink;
 
 /// A GPU's values are stale after this: a few sampling periods.
 pub(crate) const GPU_STALE: Millis = Millis::new(1500);
-/// Without a frame for this long there is no GPU link to speak of.
-const GPU_LINK_GONE: Millis = Millis::from_secs(3);
-
 /// What a core or memory can be warm or cold at all, °C.
 const POSSIBLE_CELSIUS: RangeInclusive<f32> = -40.0..=150.0;
 /// Margins beyond this are no margins, K.
@@ -36,7 +33,7 @@ pub fn snapshot(links: &Links, gpus_expected: usize, reset: bool, now: Millis) -
     Snapshot {
         gpus: gpus(&view, now),
         gpus_expected,
-        detached: view.driver == DriverState::Detached,
+        detached: view.is_detached(now),
         power_budget: None,
         pump: PumpInput {
             running: quantity.flag(DeviceRole::Pump, Signal::PumpRunning),

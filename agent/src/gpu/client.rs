@@ -75,6 +75,8 @@ pub struct GpuView {
     pub driver: DriverState,
     /// Version of the driver; empty while there is none.
     pub driver_version: heapless::String<32>,
+    /// When the driver's state was last heard.
+    pub heard_at: Option<Millis>,
     /// Time until the GPU process takes the driver again by itself, as last heard.
     pub detached_left: Millis,
     /// Whether the driver lets the GPU process set limits, as far as it knows.
@@ -85,6 +87,23 @@ pub struct GpuView {
     pub requests: Vec<GpuRequest>,
     /// When a GPU last reported an error that is not in its sample, by index.
     pub errors: Vec<(GpuEvent, Millis)>,
+}
+
+/// A GPU process speaks of its driver at least once a second. What it said longer ago than this is no news.
+pub(crate) const GPU_LINK_GONE: Millis = Millis::from_secs(3);
+
+impl GpuView {
+    /// Whether the driver is let go because somebody asked. The word of a GPU process that is gone says nothing.
+    #[must_use]
+    pub fn is_detached(&self, now: Millis) -> bool {
+        self.driver == DriverState::Detached && self.driver_age(now) <= GPU_LINK_GONE
+    }
+
+    /// Time since the driver's state was last heard; for ever if it never was.
+    #[must_use]
+    pub fn driver_age(&self, now: Millis) -> Millis {
+        self.heard_at.map_or(Millis::FOREVER, |at| now.since(at))
+    }
 }
 
 /// What a person asks of the GPU process.
@@ -190,6 +209,7 @@ impl GpuLink {
                 .hello
                 .as_ref()
                 .map_or_else(heapless::String::new, |hello| hello.driver_version.clone()),
+            heard_at: cells.hello_at,
             detached_left: cells
                 .hello
                 .as_ref()
@@ -249,6 +269,12 @@ impl GpuLink {
         self.shared.outgoing.notify_one();
     }
 
+    /// Asks the GPU process to take the driver again, without waiting for what comes of it: the view tells.
+    pub fn take_back(&self) {
+        lock(&self.shared.cells).take_back = true;
+        self.shared.outgoing.notify_one();
+    }
+
     /// Tells that a control cycle was completed. Only the cycle may call this.
     pub fn beat(&self, beat: Beat) {
         let mut cells = lock(&self.shared.cells);
@@ -282,12 +308,15 @@ struct Shared {
 struct Cells {
     up_since: Option<Millis>,
     hello: Option<Hello>,
+    hello_at: Option<Millis>,
     gpus: BTreeMap<u8, GpuEntry>,
     requests: BTreeMap<u8, Sent>,
     errors: BTreeMap<u8, (GpuEvent, Millis)>,
     /// By GPU and name of the call.
     stats: BTreeMap<(u8, heapless::String<48>), CallStat>,
     hand_over: Option<HandOverInHand>,
+    /// The cycle wants the driver taken again.
+    take_back: bool,
     beat: Option<Beat>,
     sequence: u32,
     counters: LinkCounters,
@@ -344,6 +373,7 @@ impl Cells {
             self.gpus.retain(|index, _| *index < hello.gpu_count);
         }
         self.hello = Some(hello);
+        self.hello_at = Some(received_at);
     }
 
     /// An answer to an older request says nothing about the latest.
@@ -361,6 +391,10 @@ impl Cells {
         if let Some(beat) = self.beat.take() {
             self.sequence = self.sequence.wrapping_add(1);
             bytes.extend_from_slice(&Frame::Beat(beat).encode(self.sequence));
+        }
+        if std::mem::take(&mut self.take_back) {
+            self.sequence = self.sequence.wrapping_add(1);
+            bytes.extend_from_slice(&Frame::Attach.encode(self.sequence));
         }
         for sent in self.requests.values_mut().filter(|sent| sent.sequence.is_none()) {
             self.sequence = self.sequence.wrapping_add(1);

@@ -4,6 +4,7 @@
 
 mod points;
 
+pub(crate) use points::SLOW_STALE;
 pub use points::{Cycle, compose};
 
 use eisbach_protocol::alarm;

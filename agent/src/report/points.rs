@@ -5,22 +5,22 @@
 use eisbach_control::{Decision, GpuDecision, Release, Rung, Snapshot};
 use eisbach_protocol::alarm::{self, ALARMS, Alarm};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
-use eisbach_protocol::gpu_link::Field;
+use eisbach_protocol::gpu_link::{Field, GpuSample};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Kelvin, Millis, Quantity, Watts};
 
 use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
-use crate::gpu::client::{GpuEntry, GpuView};
+use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
 use crate::hooks::{Hook, HookStatus};
 use crate::links::Links;
 use crate::modbus::write_state::WriteState;
-use crate::sense::{judged, told};
+use crate::sense::{GPU_STALE, judged, told};
 use crate::why;
 
 /// What a GPU tells in turn, one thing a batch, is stale after this.
-const SLOW_STALE: Millis = Millis::from_secs(30);
+pub(crate) const SLOW_STALE: Millis = Millis::from_secs(30);
 
 /// What the cycle itself knows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,7 +103,9 @@ impl Sources<'_> {
                 let gpu = Gpu { entry, decision: self.decision.gpus.get(index) };
                 // A GPU that is lost or hung stays on the faces: its health says so.
                 let online = !gone;
-                let note = why::sentence(&entry.sample, gpu.decision, self.now);
+                let unknown = GpuSample::default();
+                let sample = if entry.age(self.now) <= GPU_STALE { &*entry.sample } else { &unknown };
+                let note = why::sentence(sample, gpu.decision, self.now);
                 ObjectReport { note, ..self.object(format!("gpu{index}"), Owner::Gpu, online, Some(&gpu)) }
             })
             .collect()
@@ -142,17 +144,25 @@ impl Sources<'_> {
             PointId::NodeCooled => known(PointValue::Bool(decision.cooling_proven)),
             PointId::NodeCycles => count(self.cycle.count),
             PointId::NodeOverruns => count(self.cycle.overruns),
-            PointId::NodeDriver => text(self.view.driver.as_str()),
+            PointId::NodeDriver => heard(
+                PointValue::Text(self.view.driver.as_str()),
+                self.view.driver_age(self.now),
+                GPU_LINK_GONE,
+            ),
             PointId::NodeEscalation => text(escalation(decision)),
             PointId::NodeEscReason => text(escalation_reason(decision)),
             PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
 
-            PointId::GpuHealth => of(gpu, |gpu| text(gpu.entry.sample.health.as_str())),
+            PointId::GpuHealth => {
+                of(gpu, |gpu| self.said(gpu, PointValue::Text(gpu.entry.sample.health.as_str())))
+            }
             PointId::GpuTemperature => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.temperature)),
             PointId::GpuMemoryTemp => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.memory_temperature)),
             PointId::GpuMargin => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.margin)),
-            PointId::GpuDoubtful => of(gpu, |gpu| known(PointValue::Bool(gpu.entry.sample.margin_doubtful))),
+            PointId::GpuDoubtful => {
+                of(gpu, |gpu| self.batch(gpu, PointValue::Bool(gpu.entry.sample.margin_doubtful)))
+            }
             PointId::GpuPower => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.power)),
             PointId::GpuPowerAverage => of(gpu, |gpu| self.sampled(gpu, &gpu.entry.sample.power_average)),
             PointId::GpuEnergy => of(gpu, |gpu| self.counted(gpu, &gpu.entry.sample.energy_mj)),
@@ -189,12 +199,24 @@ impl Sources<'_> {
                 let action = self.told(gpu, &gpu.entry.sample.recovery_action);
                 action.map(|action| PointValue::Text(action.as_str()))
             }),
-            PointId::GpuXids => of(gpu, |gpu| int(gpu.entry.sample.xid_count.into())),
-            PointId::GpuXidLast => of(gpu, |gpu| int(gpu.entry.sample.xid_last.into())),
-            PointId::GpuBatch => of(gpu, |gpu| known(PointValue::Float(millis(gpu.entry.sample.batch_us)))),
-            PointId::GpuForeign => of(gpu, |gpu| int(gpu.entry.sample.foreign_changes.into())),
-            PointId::GpuLowPower => of(gpu, |gpu| known(PointValue::Bool(gpu.entry.sample.held_profile))),
-            PointId::GpuSlowBy => of(gpu, |gpu| text(why::slow_by(&gpu.entry.sample).as_str())),
+            PointId::GpuXids => {
+                of(gpu, |gpu| self.said(gpu, PointValue::Int(gpu.entry.sample.xid_count.into())))
+            }
+            PointId::GpuXidLast => {
+                of(gpu, |gpu| self.said(gpu, PointValue::Int(gpu.entry.sample.xid_last.into())))
+            }
+            PointId::GpuBatch => {
+                of(gpu, |gpu| self.batch(gpu, PointValue::Float(millis(gpu.entry.sample.batch_us))))
+            }
+            PointId::GpuForeign => {
+                of(gpu, |gpu| self.said(gpu, PointValue::Int(gpu.entry.sample.foreign_changes.into())))
+            }
+            PointId::GpuLowPower => {
+                of(gpu, |gpu| self.said(gpu, PointValue::Bool(gpu.entry.sample.held_profile)))
+            }
+            PointId::GpuSlowBy => {
+                of(gpu, |gpu| self.batch(gpu, PointValue::Text(why::slow_by(&gpu.entry.sample).as_str())))
+            }
             PointId::GpuRungSince => of(gpu, |gpu| gpu.decided(|wanted| self.wall(wanted.since))),
             PointId::GpuReleaseWaits => {
                 of(gpu, |gpu| gpu.decided(|wanted| text(why::waits_for(&wanted.release))))
@@ -284,6 +306,16 @@ impl Sources<'_> {
         reading.map(|value| PointValue::Float(value.get()))
     }
 
+    /// What the GPU process itself knows of a GPU, whether that answers or not: as old as its word.
+    fn said(&self, gpu: &Gpu<'_>, value: PointValue) -> Reading<PointValue> {
+        heard(value, self.now.since(gpu.entry.received_at), GPU_STALE)
+    }
+
+    /// What was made of the newest batch of readings: as old as that.
+    fn batch(&self, gpu: &Gpu<'_>, value: PointValue) -> Reading<PointValue> {
+        heard(value, gpu.entry.age(self.now), GPU_STALE)
+    }
+
     fn told<T: Copy>(&self, gpu: &Gpu<'_>, field: &Field<T>) -> Reading<T> {
         told(field, gpu.entry.age(self.now), SLOW_STALE)
     }
@@ -315,6 +347,11 @@ const UNDECIDED: Reading<PointValue> = Reading::bad(BadReason::NeverRead);
 
 fn of(gpu: Option<&Gpu<'_>>, value: impl FnOnce(&Gpu<'_>) -> Reading<PointValue>) -> Reading<PointValue> {
     gpu.map_or(Reading::bad(BadReason::NotSupported), value)
+}
+
+/// A word of the GPU process, so old; stale beyond `limit`.
+fn heard(value: PointValue, age: Millis, limit: Millis) -> Reading<PointValue> {
+    Reading::measured(value, age).aged(Millis::ZERO, limit)
 }
 
 const fn known(value: PointValue) -> Reading<PointValue> {

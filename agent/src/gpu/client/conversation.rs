@@ -93,6 +93,8 @@ impl Shared {
         }
         // A person waits for this one, and asks again.
         cells.hand_over = None;
+        // The cycle asks again while it must.
+        cells.take_back = false;
         drop(cells);
         self.outgoing.notify_one();
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eisbach_protocol::gpu_link::{
-    Beat, DriverState, FRAME_LEN, Frame, GpuHealth, GpuSample, Hello, Throttle, Verdict,
+    Beat, Detach, DriverState, FRAME_LEN, Frame, GpuHealth, GpuSample, HandOver, Hello, Throttle, Verdict,
 };
 use eisbach_protocol::units::{Millis, Watts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{ClientSettings, GpuEntry, GpuLink, GpuView, LinkState};
+use super::{ClientSettings, GpuEntry, GpuLink, GpuView, HandOverWish, LinkState};
 use crate::clock::Clock;
 use crate::gpu::server::bench::Bench;
 
@@ -218,4 +218,38 @@ fn i11_readings_never_taken_are_for_ever_old() {
     };
     assert_eq!(entry(u32::MAX).age(Millis::new(1000)), Millis::FOREVER);
     assert_eq!(entry(20).age(Millis::new(1300)), Millis::new(320));
+}
+
+/// A link to a server that has been told to let go of its driver.
+async fn detached(bench: &Bench) -> Agent {
+    bench.set_margin(0, 50.0);
+    let agent = Agent::start(bench.socket(), 3000);
+    let cool = |view: &GpuView| {
+        view.gpus.iter().any(|gpu| gpu.sample.margin.value().is_some_and(|margin| margin.get() > 40.0))
+    };
+    agent.until("cool", cool).await;
+    let answer = agent.link.hand_over(HandOverWish::Detach(Detach { for_ms: 60_000 })).await.unwrap();
+    assert_eq!(answer.result, HandOver::Detached);
+    agent.until("detached", |view| view.driver == DriverState::Detached).await;
+    agent
+}
+
+#[tokio::test]
+async fn i11_a_gpu_process_that_went_away_while_detached_is_gone_and_not_detached() {
+    let bench = Bench::start(1);
+    let agent = detached(&bench).await;
+    let view = agent.link.view();
+    let heard_at = view.heard_at.unwrap();
+    assert!(view.is_detached(heard_at + Millis::from_secs(3)), "a restart takes a moment");
+    assert!(!view.is_detached(heard_at + Millis::new(3001)));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn i02_the_cycle_takes_a_driver_back_that_a_person_wanted_let_go() {
+    let bench = Bench::start(1);
+    let agent = detached(&bench).await;
+    agent.link.take_back();
+    agent.until("taken back", |view| view.driver == DriverState::Ready).await;
+    agent.stop().await;
 }

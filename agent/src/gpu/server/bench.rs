@@ -77,6 +77,11 @@ impl Bench {
         self.gpus[gpu].with(|state| state.requested_mw / 1000)
     }
 
+    /// Sets the margin that a GPU tells.
+    pub(in crate::gpu) fn set_margin(&self, gpu: usize, kelvin: f32) {
+        self.gpus[gpu].with(|state| state.margin = Some(kelvin));
+    }
+
     /// Makes calls of a GPU hang, or come back.
     pub(in crate::gpu) fn hang(&self, gpu: usize, hangs: bool) {
         self.gpus[gpu].with(|state| state.hangs = hangs);
