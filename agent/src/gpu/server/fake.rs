@@ -22,6 +22,10 @@ pub(super) struct State {
     pub(super) temperature: Option<f32>,
     pub(super) margin: Option<f32>,
     pub(super) requested_mw: u32,
+    /// Shown as the limit instead.
+    pub(super) shows_mw: Option<u32>,
+    /// The limit cannot be read.
+    pub(super) tells_no_limit: bool,
     pub(super) clock: Option<u16>,
     pub(super) low_power_profile: bool,
     pub(super) smoothing: bool,
@@ -68,6 +72,8 @@ impl FakeGpu {
             temperature: Some(50.0),
             margin: Some(37.0),
             requested_mw: 700_000,
+            shows_mw: None,
+            tells_no_limit: false,
             clock: None,
             low_power_profile: false,
             smoothing: false,
@@ -172,7 +178,12 @@ impl Gpu for Handle {
     }
 
     fn requested_limit(&mut self) -> Result<Milliwatts, DriverError> {
-        self.call("requested_limit", |state| Ok(Milliwatts(state.requested_mw)))
+        self.call("requested_limit", |state| {
+            if state.tells_no_limit {
+                return Err(Fault::NotSupported);
+            }
+            Ok(Milliwatts(state.shows_mw.unwrap_or(state.requested_mw)))
+        })
     }
 
     fn set_power_limit(&mut self, limit: Milliwatts) -> Result<(), DriverError> {

@@ -38,6 +38,9 @@ const LONGEST_BYTES: u64 = 64 * 1024;
 /// written cap has 1 s.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// A limit this close to what was written is the driver's rounding, not somebody else's, mW.
+pub(super) const ROUNDING: u32 = 1000;
+
 /// What we hold on one GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
@@ -88,7 +91,7 @@ pub(super) struct PowerClaim {
 impl PowerClaim {
     /// Whether a limit found on the device was put there by us.
     pub(super) fn covers(&self, requested: Milliwatts) -> bool {
-        requested == self.cap || requested == self.was
+        requested.0.abs_diff(self.cap.0) <= ROUNDING || requested == self.was
     }
 }
 
@@ -317,8 +320,10 @@ mod tests {
 
     #[test]
     fn two_found_limits_are_ours_after_a_crash_between_record_and_write() {
-        let claim = PowerClaim { original: Milliwatts(700), cap: Milliwatts(300), was: Milliwatts(400) };
-        assert!(claim.covers(Milliwatts(300)) && claim.covers(Milliwatts(400)));
-        assert!(!claim.covers(Milliwatts(700)) && !claim.covers(Milliwatts(350)));
+        let watts = |watts: u32| Milliwatts(1000 * watts);
+        let claim = PowerClaim { original: watts(700), cap: watts(300), was: watts(400) };
+        assert!(claim.covers(watts(300)) && claim.covers(watts(400)));
+        assert!(claim.covers(Milliwatts(299_600)), "rounded by the driver before the crash");
+        assert!(!claim.covers(watts(700)) && !claim.covers(watts(350)));
     }
 }

@@ -8,7 +8,9 @@
 //!              ▼                              ├─ ours, cooling proven ───────► Restore  (the original)
 //!             Hold(cap, raised to the         └─ ours, not proven ───────────► Withhold
 //!                  device's lowest, never
-//!                  above the original)
+//!                  above the original; above
+//!                  what we hold only with
+//!                  cooling proven)
 //! ```
 //!
 //! A limit found on the device that we did not put there is somebody else's: we never go above it, and it is what
@@ -93,8 +95,15 @@ impl Wish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PowerStep {
     Keep,
-    Hold(PowerClaim),
-    Restore { claim: PowerClaim, found: Milliwatts },
+    /// `withheld` where it is less than was asked, for want of proof.
+    Hold {
+        claim: PowerClaim,
+        withheld: bool,
+    },
+    Restore {
+        claim: PowerClaim,
+        found: Milliwatts,
+    },
     Forget(Milliwatts),
     Withhold,
     Impossible,
@@ -103,7 +112,7 @@ pub(super) enum PowerStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClockStep {
     Keep,
-    Lock(ClockMhz),
+    Lock { highest: ClockMhz, withheld: bool },
     Unlock,
     Withhold,
 }
@@ -120,9 +129,13 @@ pub(super) fn plan_power(
         (Want::Leave, _, _) | (Want::Release, None, _) => PowerStep::Keep,
         (Want::Hold(_), _, None) => PowerStep::Impossible,
         (Want::Hold(cap), _, Some((lowest, _))) => {
-            let original = held.filter(|claim| claim.covers(found)).map_or(found, |claim| claim.original);
-            let cap = cap.max(lowest).min(original);
-            PowerStep::Hold(PowerClaim { original, cap, was: found })
+            let ours = held.filter(|claim| claim.covers(found));
+            let original = ours.map_or(found, |claim| claim.original);
+            let asked = cap.max(lowest).min(original);
+            // Whoever asks for more may be the agent that was silent until now.
+            let kept = ours.filter(|_| !may_release).map(|claim| claim.cap.max(lowest));
+            let cap = kept.map_or(asked, |kept| asked.min(kept));
+            PowerStep::Hold { claim: PowerClaim { original, cap, was: found }, withheld: cap < asked }
         }
         (Want::Release, Some(claim), _) if !claim.covers(found) => PowerStep::Forget(found),
         (Want::Release, Some(claim), _) if may_release => PowerStep::Restore { claim, found },
@@ -139,8 +152,11 @@ pub(super) fn plan_clock(
 ) -> ClockStep {
     match (want, held) {
         (Want::Leave, _) | (Want::Release, None) => ClockStep::Keep,
-        (Want::Hold(highest), _) => {
-            ClockStep::Lock(card.lowest_clock.map_or(highest, |lowest| highest.max(lowest)))
+        (Want::Hold(highest), held) => {
+            let asked = card.lowest_clock.map_or(highest, |lowest| highest.max(lowest));
+            let kept = held.filter(|_| !may_release);
+            let highest = kept.map_or(asked, |kept| asked.min(kept));
+            ClockStep::Lock { highest, withheld: highest < asked }
         }
         (Want::Release, Some(_)) if may_release => ClockStep::Unlock,
         (Want::Release, Some(_)) => ClockStep::Withhold,

@@ -172,25 +172,27 @@ impl Worker {
             tracing::info!(gpu = self.slot.index, uuid = sample.uuid.as_str(), "GPU answers");
         }
         self.health = GpuHealth::Ok;
-        self.slot.show_fresh(GpuSample { index: self.slot.index, health: GpuHealth::Ok, ..sample }, taken);
+        let mut sample = GpuSample { index: self.slot.index, health: GpuHealth::Ok, ..sample };
+        // In one move: whoever sees a margin must see what is held, too, or would take the GPU for free.
+        self.fill_in_held(&mut sample);
+        self.slot.show_fresh(sample, taken);
     }
 
     fn show_held(&self) {
-        let now = self.common.clock.now();
-        let held = self.handle.as_ref().map(|handle| (*handle.limits.claim(), handle.limits.foreign()));
-        self.slot.show(|sample| {
-            sample.guarded = self.guarded;
-            if let Some((claim, foreign)) = held {
-                sample.held_cap = claim.power.map(|power| power.cap.watts());
-                sample.held_clock = claim.clock.map(ClockMhz::megahertz);
-                sample.held_profile = claim.low_power_profile;
-                sample.held_smoothing = claim.smoothing;
-                sample.foreign_changes = foreign.changes;
-                sample.foreign_age_ms = foreign
-                    .last
-                    .map_or(u32::MAX, |last| u32::try_from(now.since(last).get()).unwrap_or(u32::MAX));
-            }
-        });
+        self.slot.show(|sample| self.fill_in_held(sample));
+    }
+
+    fn fill_in_held(&self, sample: &mut GpuSample) {
+        sample.guarded = self.guarded;
+        let Some(Handle { limits, .. }) = &self.handle else { return };
+        let (claim, foreign, now) = (limits.claim(), limits.foreign(), self.common.clock.now());
+        sample.held_cap = claim.power.map(|power| power.cap.watts());
+        sample.held_clock = claim.clock.map(ClockMhz::megahertz);
+        sample.held_profile = claim.low_power_profile;
+        sample.held_smoothing = claim.smoothing;
+        sample.foreign_changes = foreign.changes;
+        sample.foreign_age_ms =
+            foreign.last.map_or(u32::MAX, |last| u32::try_from(now.since(last).get()).unwrap_or(u32::MAX));
     }
 
     /// Somebody else may have changed the limit that we hold.

@@ -16,11 +16,9 @@ use eisbach_protocol::gpu_link::Verdict;
 use eisbach_protocol::units::Millis;
 
 use super::driver::{Card, DriverError, Fault, Gpu, Milliwatts, Switch};
-use super::journal::{Claim, PowerClaim, Scribe};
+use super::journal::{Claim, PowerClaim, ROUNDING, Scribe};
 use super::plan::{ClockStep, PowerStep, SwitchStep, Want, Wish, plan_clock, plan_power, plan_switch};
 
-/// A read-back this close to what was written is the driver's rounding, not somebody else's limit.
-const ROUNDING: u32 = 1000;
 /// A limit that somebody else keeps changing is put right at most this often.
 const INSIST: Millis = Millis::from_secs(1);
 
@@ -34,6 +32,8 @@ pub(super) struct Limits {
     complaint: Option<DriverError>,
     permitted: Option<bool>,
     foreign: Foreign,
+    /// The last batch showed a limit that is not ours.
+    misfits: bool,
 }
 
 /// What somebody else did to a limit that we hold.
@@ -49,7 +49,15 @@ impl Limits {
     /// With what the journal says we hold on this GPU.
     pub(super) fn new(uuid: &str, scribe: Scribe) -> Self {
         let claim = scribe.claim(uuid);
-        Self { claim, recorded: claim, scribe, complaint: None, permitted: None, foreign: Foreign::default() }
+        Self {
+            claim,
+            recorded: claim,
+            scribe,
+            complaint: None,
+            permitted: None,
+            foreign: Foreign::default(),
+            misfits: false,
+        }
     }
 
     /// What we hold.
@@ -69,7 +77,14 @@ impl Limits {
 
     /// Looks whether the limit that was just read is still the one we hold, and puts it right if not.
     pub(super) fn defend(&mut self, gpu: &mut dyn Gpu, requested: Milliwatts, now: Millis) {
-        let Some(claim) = self.claim.power.filter(|claim| !claim.covers(requested)) else { return };
+        let Some(claim) = self.claim.power.filter(|claim| !claim.covers(requested)) else {
+            self.misfits = false;
+            return;
+        };
+        // Drivers refresh what they tell each 100 ms: right after a write one batch may still show what was.
+        if !std::mem::replace(&mut self.misfits, true) {
+            return;
+        }
         if self.foreign.last.is_some_and(|last| now.since(last) < INSIST) {
             return;
         }
@@ -88,8 +103,14 @@ impl Limits {
     /// Makes sure, on a fresh handle, that what we hold is in force. Lowers if need be, never raises: the handle
     /// may be fresh because this process crashed, or because the GPU was reset and forgot its limits.
     pub(super) fn hold(&mut self, gpu: &mut dyn Gpu) -> Result<Verdict, DriverError> {
-        let power = match self.claim.power {
-            Some(claim) => Want::Hold(claim.cap.min(gpu.requested_limit()?)),
+        let power = match self.claim.power.map(|claim| (claim, gpu.requested_limit())) {
+            Some((claim, Ok(found))) => Want::Hold(claim.cap.min(found)),
+            Some((_, Err(error))) if error.fault.ends_handle() => return Err(error),
+            // The GPU can still be read, watched over and slowed down.
+            Some((_, Err(error))) => {
+                self.refused(gpu.card(), error);
+                Want::Leave
+            }
             None => Want::Leave,
         };
         let clock = self.claim.clock.map_or(Want::Leave, Want::Hold);
@@ -169,10 +190,10 @@ impl Limits {
                 self.claim.set(*switch, true);
             }
         }
-        if let Some(PowerStep::Hold(claim)) = power {
+        if let Some(PowerStep::Hold { claim, .. }) = power {
             self.claim.power = Some(*claim);
         }
-        if let ClockStep::Lock(highest) = clock {
+        if let ClockStep::Lock { highest, .. } = clock {
             self.claim.clock = Some(highest);
         }
     }
@@ -194,7 +215,10 @@ impl Limits {
                 self.claim.power = None;
                 Verdict::Yielded
             }
-            Ok(PowerStep::Hold(claim)) => self.hold_power(gpu, claim, before.power),
+            Ok(PowerStep::Hold { claim, withheld }) => match self.hold_power(gpu, claim, before.power) {
+                Verdict::Applied if withheld => Verdict::Withheld,
+                verdict => verdict,
+            },
             Ok(PowerStep::Restore { claim, found }) => self.restore_power(gpu, claim, found),
         }
     }
@@ -202,8 +226,11 @@ impl Limits {
     fn hold_power(&mut self, gpu: &mut dyn Gpu, claim: PowerClaim, before: Option<PowerClaim>) -> Verdict {
         match self.write_power(gpu, claim.cap, claim.was) {
             Ok(stands) => {
-                // What stood before is no longer ours to find: whoever brings it back is somebody else.
-                self.claim.power = Some(PowerClaim { cap: stands, was: stands, ..claim });
+                // What stood before is no longer ours to find: whoever brings it back is somebody else. A limit far from
+                // what was written is an old reading, or the write did nothing: then both are ours.
+                let rounded = stands.0.abs_diff(claim.cap.0) <= ROUNDING;
+                let cap = if rounded { stands } else { claim.cap };
+                self.claim.power = Some(PowerClaim { cap, was: stands, ..claim });
                 let in_force = stands.0 <= claim.cap.0.saturating_add(ROUNDING);
                 if in_force { Verdict::Applied } else { Verdict::Refused }
             }
@@ -249,10 +276,10 @@ impl Limits {
         match step {
             ClockStep::Keep => Verdict::Applied,
             ClockStep::Withhold => Verdict::Withheld,
-            ClockStep::Lock(highest) => match gpu.lock_clock(highest) {
+            ClockStep::Lock { highest, withheld } => match gpu.lock_clock(highest) {
                 Ok(()) => {
                     self.permitted = Some(true);
-                    Verdict::Applied
+                    if withheld { Verdict::Withheld } else { Verdict::Applied }
                 }
                 Err(error) => {
                     let verdict = self.refused(gpu.card(), error);

@@ -79,7 +79,7 @@ fn i08_a_crash_between_record_and_write_neither_raises_nor_forgets() {
     let mut bench = Bench::start(&gpu, &folder);
     bench.ask(Some(300.0), None, false);
     gpu.with(|state| state.refuses_power = Some(Fault::Other("killed here".to_owned())));
-    bench.ask(Some(400.0), None, false);
+    bench.ask(Some(400.0), None, true);
     gpu.with(|state| state.refuses_power = None);
     let mut next = Bench::start(&gpu, &folder);
     assert_eq!(gpu.with(|state| state.requested_mw), 300_000);
@@ -145,6 +145,49 @@ fn a_cap_held_while_only_the_clock_is_given_back_stays() {
 }
 
 #[test]
+fn i08_neither_cap_nor_clock_of_ours_rises_for_the_asking() {
+    let (folder, gpu) = fresh();
+    let mut bench = Bench::start(&gpu, &folder);
+    bench.ask(Some(200.0), Some(345.0), false);
+    assert_eq!(bench.ask(Some(500.0), Some(1485.0), false), Verdict::Withheld);
+    assert_eq!(gpu.with(|state| (state.requested_mw, state.clock)), (200_000, Some(345)));
+    assert_eq!(bench.ask(Some(500.0), Some(1485.0), true), Verdict::Applied);
+    assert_eq!(gpu.with(|state| (state.requested_mw, state.clock)), (500_000, Some(1485)));
+}
+
+#[test]
+fn i08_a_read_back_that_is_old_makes_nobody_elses_limit_of_ours() {
+    let (folder, gpu) = fresh();
+    let mut bench = Bench::start(&gpu, &folder);
+    gpu.with(|state| state.shows_mw = Some(700_000));
+    assert_eq!(bench.ask(Some(300.0), None, false), Verdict::Refused, "it cannot be seen to be in force");
+    gpu.with(|state| state.shows_mw = None);
+    assert_eq!(bench.ask(Some(300.0), None, false), Verdict::Applied);
+    assert_eq!(bench.ask(None, None, true), Verdict::Applied);
+    assert_eq!(gpu.with(|state| state.requested_mw), 700_000);
+}
+
+#[test]
+fn a_gpu_that_does_not_tell_its_limit_is_opened_all_the_same() {
+    let (folder, gpu) = fresh();
+    Bench::start(&gpu, &folder).ask(Some(300.0), Some(900.0), false);
+    gpu.with(|state| (state.tells_no_limit, state.clock) = (true, None));
+    Bench::start(&gpu, &folder);
+    assert_eq!(gpu.with(|state| state.clock), Some(900), "and what can be held is");
+}
+
+#[test]
+fn one_batch_that_shows_the_limit_from_before_is_no_change_by_somebody_else() {
+    let (folder, gpu) = fresh();
+    let mut bench = Bench::start(&gpu, &folder);
+    bench.ask(Some(300.0), None, false);
+    for (shown, changes) in [(700_000, 0), (300_000, 0), (700_000, 0), (700_000, 1)] {
+        bench.limits.defend(bench.handle.as_mut(), Milliwatts(shown), Millis::from_secs(5));
+        assert_eq!(bench.limits.foreign().changes, changes);
+    }
+}
+
+#[test]
 fn a_lock_of_somebody_else_is_never_taken_away() {
     let (folder, gpu) = fresh();
     gpu.with(|state| state.clock = Some(1200));
@@ -155,7 +198,7 @@ fn a_lock_of_somebody_else_is_never_taken_away() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn i08_whatever_happens_a_limit_rises_only_on_proof_or_for_a_higher_cap(
+    fn i08_whatever_happens_a_limit_rises_only_on_proof(
         steps in prop::collection::vec((prop::option::of(150.0_f32..800.0), any::<bool>(), any::<bool>()), 1..12)
     ) {
         let (folder, gpu) = fresh();
@@ -170,7 +213,7 @@ proptest! {
             let after = gpu.with(|state| state.requested_mw);
             prop_assert!((200_000..=700_000).contains(&after));
             if after > before {
-                prop_assert!(cap.is_some() || may_release);
+                prop_assert!(may_release);
             }
             if let Some(cap) = cap {
                 prop_assert!(after <= Milliwatts::of(Watts::new(cap)).0.max(200_000));
