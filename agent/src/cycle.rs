@@ -87,7 +87,7 @@ pub async fn run(
         leaking = decision.state == StateName::Leak;
         latch.tell(leaking);
         hands.act(links, &decision, cycle.count, began);
-        hooks.want(wanted(&decision.escalation), began);
+        hooks.want(wanted(&decision.escalation, decision.state), began);
 
         cycle.count += 1;
         cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));
@@ -123,9 +123,10 @@ pub async fn run(
 const PERIOD_MILLIS: Millis = Millis::new(100);
 
 /// What the decision asks of others, each with its reason.
-fn wanted(asked: &Escalation) -> Wanted {
+fn wanted(asked: &Escalation, state: StateName) -> Wanted {
     let reason = |cause: Option<Cause>| cause.map(|(_, reason)| reason.as_str());
-    Wanted { drain: reason(asked.drain), freeze: reason(asked.freeze), stop: reason(asked.stop) }
+    let (drain, freeze, stop) = (reason(asked.drain), reason(asked.freeze), reason(asked.stop));
+    Wanted { drain, freeze, stop, well: state == StateName::Running }
 }
 
 /// Whether the GPU process could not do what it was asked.

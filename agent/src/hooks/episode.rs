@@ -14,8 +14,8 @@ use super::status::{Ending, HookState, HookStatus};
 
 /// Runs of one hook in one episode (estimate: what fails five times needs a person).
 pub(super) const TRIES: u32 = 5;
-/// What was in effect at start is not ended before this: the controller needs time to find out whether it is still
-/// wanted (estimate: ten seconds of Boot, and a while to climb the ladder again).
+/// What was in effect at start is not ended before the node has been well for this long: the controller that asked for
+/// it has forgotten why, and one that sees no GPU asks for nothing (estimate: a while to climb the ladder again).
 pub(super) const SETTLE: Millis = Millis::from_secs(120);
 /// Reason given to a hook that ends something.
 pub(super) const OVER: &str = "no_longer_wanted";
@@ -25,6 +25,15 @@ pub(super) const OVER: &str = "no_longer_wanted";
 pub(super) enum Side {
     Begin,
     End,
+}
+
+/// Who may end what is in effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// Whoever saw the wish can also see its end.
+    Seen,
+    /// It was found at start: nobody, until the node has been well for long.
+    Found { well_since: Option<Millis> },
 }
 
 /// What is to be done now.
@@ -72,17 +81,24 @@ pub(super) struct Episode {
     wanted: Option<&'static str>,
     effect: Effect,
     running: Option<(Side, Effect)>,
-    held_until: Millis,
+    hold: Hold,
     begin: Line,
     end: Line,
 }
 
 impl Episode {
-    /// `found` was in effect when the agent started, which is `now`. The intervals say which hooks there are.
-    pub(super) fn new(begin: Option<Millis>, end: Option<Millis>, found: Effect, now: Millis) -> Self {
+    /// `found` was in effect when the agent started. The intervals say which hooks there are.
+    pub(super) fn new(begin: Option<Millis>, end: Option<Millis>, found: Effect) -> Self {
         let line = |min_interval| Line { min_interval, ..Line::default() };
-        let held_until = now + SETTLE;
-        Self { wanted: None, effect: found, running: None, held_until, begin: line(begin), end: line(end) }
+        let hold = Hold::Found { well_since: None };
+        Self { wanted: None, effect: found, running: None, hold, begin: line(begin), end: line(end) }
+    }
+
+    /// Whether the node is well, since `now` or longer.
+    pub(super) fn is_well(&mut self, well: bool, now: Millis) {
+        if let Hold::Found { well_since } = &mut self.hold {
+            *well_since = well.then(|| well_since.unwrap_or(now));
+        }
     }
 
     /// What is wanted from `now` on.
@@ -90,8 +106,7 @@ impl Episode {
         if wanted.is_some() != self.wanted.is_some() {
             self.begin.rest(now);
             self.end.rest(now);
-            // Whoever saw the wish can also see its end.
-            self.held_until = Millis::ZERO;
+            self.hold = Hold::Seen;
         }
         self.wanted = wanted;
     }
@@ -128,10 +143,13 @@ impl Episode {
                 return Next::Nothing;
             }
             (None, Some(_), Effect::None | Effect::Unsure) => Side::Begin,
-            (None, None, Effect::Unsure | Effect::InForce) if now < self.held_until => {
-                return Next::At(self.held_until);
-            }
-            (None, None, Effect::Unsure | Effect::InForce) => Side::End,
+            (None, None, Effect::Unsure | Effect::InForce) => match self.hold {
+                Hold::Found { well_since: None } => return Next::Nothing,
+                Hold::Found { well_since: Some(since) } if now < since + SETTLE => {
+                    return Next::At(since + SETTLE);
+                }
+                Hold::Found { .. } | Hold::Seen => Side::End,
+            },
         };
         let Some(min_interval) = self.line(side).min_interval else {
             // Whatever it was, nobody here can end it.

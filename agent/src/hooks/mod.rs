@@ -37,6 +37,8 @@ pub struct Wanted {
     pub freeze: Option<&'static str>,
     /// The node is to be stopped.
     pub stop: Option<&'static str>,
+    /// Ordinary operation: nothing is amiss that an earlier run of the agent may have asked for help with.
+    pub well: bool,
 }
 
 /// What the hooks need to know.

@@ -47,7 +47,7 @@ pub(super) async fn run(
     clock: Clock,
     token: CancellationToken,
 ) {
-    let mut desk = Desk::new(settings, clock.now());
+    let mut desk = Desk::new(settings);
     let ending = token.child_token();
     loop {
         let wish = *wishes.borrow_and_update();
@@ -81,14 +81,14 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(settings: HookSettings, now: Millis) -> Self {
+    fn new(settings: HookSettings) -> Self {
         let found = record::load(&settings.state);
         let interval = |hook: &Option<HookConfig>| hook.as_ref().map(|hook| hook.min_interval);
         let hooks = &settings.hooks;
         Self {
-            drain: Episode::new(interval(&hooks.drain), interval(&hooks.undrain), found.drain, now),
-            freeze: Episode::new(interval(&hooks.freeze), interval(&hooks.thaw), found.freeze, now),
-            stop: Episode::new(interval(&hooks.stop), None, Effect::None, now),
+            drain: Episode::new(interval(&hooks.drain), interval(&hooks.undrain), found.drain),
+            freeze: Episode::new(interval(&hooks.freeze), interval(&hooks.thaw), found.freeze),
+            stop: Episode::new(interval(&hooks.stop), None, Effect::None),
             running: JoinSet::new(),
             pairs: Vec::new(),
             kept: found,
@@ -126,6 +126,9 @@ impl Desk {
         self.drain.want(wish.wanted.drain, wish.since);
         self.freeze.want(wish.wanted.freeze, wish.since);
         self.stop.want(wish.wanted.stop, wish.since);
+        for pair in Pair::ALL {
+            self.episode(pair).is_well(wish.wanted.well, wish.since);
+        }
         let mut soonest = None::<Millis>;
         let mut orders = Vec::new();
         for pair in Pair::ALL {

@@ -14,7 +14,7 @@ fn at(seconds: u64) -> Millis {
 }
 
 fn pair(found: Effect) -> Episode {
-    Episode::new(Some(MINUTE), Some(MINUTE), found, Millis::ZERO)
+    Episode::new(Some(MINUTE), Some(MINUTE), found)
 }
 
 /// Starts what is due, and lets it end so.
@@ -76,12 +76,25 @@ fn a_wish_that_flutters_waits_for_the_interval() {
 #[test]
 fn a_restart_neither_repeats_a_drain_nor_forgets_to_end_it() {
     let mut still_hot = pair(Effect::InForce);
+    still_hot.is_well(true, at(0));
     assert_eq!(still_hot.next(at(5)), Next::At(SETTLE), "the controller does not know yet");
     still_hot.want(HOT, at(20));
     assert_eq!(still_hot.next(at(20)), Next::Nothing);
 
     let mut cool = pair(Effect::InForce);
+    cool.is_well(true, at(0));
     assert_eq!(run(&mut cool, SETTLE, Ending::Success), Side::End);
+}
+
+#[test]
+fn what_was_found_at_start_stays_until_the_node_has_been_well_for_long() {
+    let mut drain = pair(Effect::InForce);
+    for (second, well) in [(0, false), (200, true), (300, false), (400, true)] {
+        drain.is_well(well, at(second));
+        assert!(!matches!(drain.next(at(second + 99)), Next::Start(_)), "at {second} s");
+    }
+    assert_eq!(drain.next(at(519)), Next::At(at(520)));
+    assert_eq!(drain.next(at(520)), Next::Start(Side::End));
 }
 
 #[test]
@@ -105,7 +118,7 @@ fn what_could_not_be_started_has_changed_nothing() {
 
 #[test]
 fn a_stop_is_requested_once_an_episode() {
-    let mut stop = Episode::new(Some(MINUTE), None, Effect::None, Millis::ZERO);
+    let mut stop = Episode::new(Some(MINUTE), None, Effect::None);
     stop.want(HOT, at(0));
     run(&mut stop, at(0), Ending::Success);
     assert_eq!(stop.next(at(5000)), Next::Nothing);
@@ -117,7 +130,7 @@ fn a_stop_is_requested_once_an_episode() {
 
 #[test]
 fn without_a_hook_nothing_is_done() {
-    let mut none = Episode::new(None, None, Effect::None, Millis::ZERO);
+    let mut none = Episode::new(None, None, Effect::None);
     none.want(HOT, at(0));
     assert_eq!(none.next(at(1000)), Next::Nothing);
     assert_eq!(none.status().0.state, HookState::Idle);

@@ -6,8 +6,9 @@ use super::*;
 use crate::config::HooksConfig;
 use crate::hooks::{HookState, Hooks, Wanted};
 
-const DRAIN: Wanted = Wanted { drain: Some("no_flow"), freeze: None, stop: None };
-const ALL: Wanted = Wanted { drain: Some("no_flow"), freeze: Some("still_hot"), stop: Some("water") };
+const DRAIN: Wanted = Wanted { drain: Some("no_flow"), freeze: None, stop: None, well: false };
+const ALL: Wanted =
+    Wanted { drain: Some("no_flow"), freeze: Some("still_hot"), stop: Some("water"), well: false };
 
 /// A node's hooks and their diary.
 struct Node {
