@@ -8,6 +8,9 @@
 //!                             and after HOLD it is said to be doubtful
 //! ```
 //!
+//! A sum that was only learned may be too small: the memory led while it was learned, and the core leads now. Then a
+//! margin is too good only if it stands still while the core heats up.
+//!
 //! A margin of zero or less is never doubted: it is the emergency that the margin is there for.
 
 use eisbach_protocol::units::{Celsius, Kelvin, Millis};
@@ -25,6 +28,8 @@ const LEARN: u8 = 10;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plausible {
     sum: Sum,
+    /// The margin when it last moved, and the temperature then.
+    moved: Option<(Kelvin, Celsius)>,
     misfit_since: Option<Millis>,
 }
 
@@ -47,20 +52,39 @@ impl Plausible {
     /// With the core temperature at which the margin is zero, if the device says.
     pub(super) fn new(zero_margin_at: Option<Celsius>) -> Self {
         let sum = zero_margin_at.map_or(Sum::Learned { largest: None, samples: 0 }, Sum::Known);
-        Self { sum, misfit_since: None }
+        Self { sum, moved: None, misfit_since: None }
     }
 
     /// Checks a margin that was read together with a temperature.
     pub(super) fn judge(&mut self, temperature: Option<Celsius>, margin: Kelvin, now: Millis) -> Judged {
         let Some(temperature) = temperature else { return Judged { margin, doubtful: false } };
+        self.note(temperature, margin);
         let Some((sum, slack)) = self.sum(temperature + margin) else {
             return Judged { margin, doubtful: false };
         };
-        let misfits = temperature + margin > sum + slack;
+        let too_large = temperature + margin > sum + slack;
+        let misfits = too_large && self.stands_still_if_it_must(temperature, margin, slack);
         self.misfit_since = misfits.then(|| self.misfit_since.unwrap_or(now));
         let lasts = self.misfit_since.is_some_and(|since| now.since(since) >= HOLD);
         let margin = if misfits { margin.smaller(sum - temperature + slack) } else { margin };
         Judged { margin, doubtful: lasts }
+    }
+
+    /// Whether the margin has not moved though the core has heated up; of no matter where the sum is known.
+    fn stands_still_if_it_must(&self, temperature: Celsius, margin: Kelvin, slack: Kelvin) -> bool {
+        match self.sum {
+            Sum::Known(_) => true,
+            Sum::Learned { .. } => {
+                self.moved.is_some_and(|(then, at)| then == margin && temperature - at > slack)
+            }
+        }
+    }
+
+    fn note(&mut self, temperature: Celsius, margin: Kelvin) {
+        self.moved = match self.moved {
+            Some((then, at)) if then == margin => Some((then, at.smaller(temperature))),
+            Some(_) | None => Some((margin, temperature)),
+        };
     }
 
     fn sum(&mut self, seen: Celsius) -> Option<(Celsius, Kelvin)> {
@@ -124,6 +148,19 @@ mod tests {
             judge(&mut plausible, 40.0, 48.0, now * 200);
         }
         assert_eq!(judge(&mut plausible, 80.0, 48.0, 4000).margin, Kelvin::new(14.0));
+    }
+
+    #[test]
+    fn a_sum_learned_while_the_memory_led_doubts_no_core_that_leads_later() {
+        let mut plausible = Plausible::new(None);
+        for now in 0..20 {
+            assert_eq!(judge(&mut plausible, 33.0, 47.0, now * 200), FITS(47.0), "the memory at 48 of 95");
+        }
+        for step in 0..30_u16 {
+            let temperature = 41.0 + f32::from(step);
+            let now = 4000 + u64::from(step) * 200;
+            assert_eq!(judge(&mut plausible, temperature, 87.0 - temperature, now), FITS(87.0 - temperature));
+        }
     }
 
     proptest! {

@@ -34,6 +34,23 @@ pub(super) struct Heat {
     pub(super) memory_max_at: Option<Celsius>,
     /// The core temperature at which the driver's margin is zero.
     pub(super) zero_margin_at: Option<Celsius>,
+    /// The driver slows the GPU down, before the hardware has to: highest operating temperature of the core.
+    pub(super) core_max_at: Option<Celsius>,
+}
+
+impl Heat {
+    /// What these temperatures leave, where the driver tells no margin: to where it begins to slow down, as its own
+    /// margin would count.
+    pub(super) fn leaves(&self, core: Option<Celsius>, memory: Option<Celsius>) -> Option<Kelvin> {
+        let core_at = self.zero_margin_at.or(self.core_max_at).or(self.slowdown_at);
+        let core = core_at.zip(core).map(|(at, now)| at - now)?;
+        Some(self.memory_leaves(memory).map_or(core, |memory| core.smaller(memory)))
+    }
+
+    /// What the memory leaves.
+    pub(super) fn memory_leaves(&self, memory: Option<Celsius>) -> Option<Kelvin> {
+        self.memory_max_at.zip(memory).map(|(at, now)| at - now)
+    }
 }
 
 /// Asks for everything that does not change. Only the identity is indispensable.
@@ -99,6 +116,7 @@ fn heat(device: &Device<'_>, watch: &CallWatch) -> Result<Heat, DriverError> {
     let slowdown = absolute(TemperatureThreshold::Slowdown)?;
     let shutdown = absolute(TemperatureThreshold::Shutdown)?;
     let memory_max_at = absolute(TemperatureThreshold::MemoryMax)?;
+    let core_max_at = absolute(TemperatureThreshold::GpuMax)?;
     let below = wanted(call(watch, "nvmlDeviceGetFieldValues (limits)", || {
         raw::fields(
             device,
@@ -120,6 +138,7 @@ fn heat(device: &Device<'_>, watch: &CallWatch) -> Result<Heat, DriverError> {
         shutdown_at: shutdown.or_else(|| relative(shutdown_below)),
         memory_max_at,
         zero_margin_at: slowdown.zip(slowdown_below).and(zero_margin_at),
+        core_max_at,
     })
 }
 
@@ -135,4 +154,26 @@ fn told_zero_margin(device: &Device<'_>, watch: &CallWatch) -> Result<Option<Cel
 /// A distance between temperatures, if it can be one.
 fn kelvin(raw: i64) -> Option<Kelvin> {
     super::answer::kelvin(i32::try_from(raw).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(celsius: f32) -> Option<Celsius> {
+        Some(Celsius::new(celsius))
+    }
+
+    #[test]
+    fn i01_without_a_margin_what_is_left_counts_to_where_the_driver_slows_down_and_not_the_hardware() {
+        let a100 =
+            Heat { slowdown_at: at(89.0), core_max_at: at(85.0), memory_max_at: at(95.0), ..Heat::default() };
+        assert_eq!(a100.leaves(at(80.0), None), Some(Kelvin::new(5.0)));
+        assert_eq!(a100.leaves(at(60.0), at(93.0)), Some(Kelvin::new(2.0)), "the memory is closer");
+        let h100 = Heat { slowdown_at: at(89.0), zero_margin_at: at(87.0), ..Heat::default() };
+        assert_eq!(h100.leaves(at(80.0), None), Some(Kelvin::new(7.0)), "as the driver itself would count");
+        let hardware_only = Heat { slowdown_at: at(89.0), ..Heat::default() };
+        assert_eq!(hardware_only.leaves(at(80.0), None), Some(Kelvin::new(9.0)));
+        assert_eq!(hardware_only.leaves(None, at(50.0)), None);
+    }
 }

@@ -36,22 +36,20 @@ impl NvmlGpu {
         Ok(Self { device, watch, known, fast: Fast::default(), slow: Slow::default(), plausible })
     }
 
-    /// The driver's margin, checked against the temperature; where the driver has none, what the temperatures leave.
+    /// The driver's margin, checked against the temperatures of core and memory; where the driver has none, what these
+    /// leave.
     fn margin(&mut self, now: Millis) -> (Field<Kelvin>, bool) {
         let temperature = self.fast.temperature(now).value();
         let told = self.fast.margin(now);
         let heat = &self.known.heat;
-        let core = heat.slowdown_at.zip(temperature).map(|(at, now)| at - now);
-        let memory =
-            heat.memory_max_at.zip(self.fast.memory_temperature(now).value()).map(|(at, now)| at - now);
-        let derived = match (core, memory) {
-            (Some(core), Some(memory)) => Some(core.smaller(memory)),
-            (core, _) => core,
-        };
+        let memory = self.fast.memory_temperature(now).value();
+        let derived = heat.leaves(temperature, memory);
         match (told, derived) {
             (Field::Read(read), _) => {
                 let judged = self.plausible.judge(temperature, read.value, now);
-                (told.map(|_| judged.margin), judged.doubtful)
+                let margin =
+                    heat.memory_leaves(memory).map_or(judged.margin, |left| judged.margin.smaller(left));
+                (told.map(|_| margin), judged.doubtful)
             }
             (Field::NotSupported | Field::Failed { .. }, Some(derived)) => (Field::fresh(derived), false),
             (Field::Unread | Field::NotSupported | Field::Failed { .. }, _) => (told, false),

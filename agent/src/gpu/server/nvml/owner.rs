@@ -59,7 +59,8 @@ pub(super) struct OwnedDevice {
 }
 
 impl OwnedDevice {
-    pub(super) const fn get(&self) -> &Device<'static> {
+    /// Not for longer than this: a device, and the library that it refers to, are gone with their owner.
+    pub(super) const fn get(&self) -> &Device<'_> {
         &self.device
     }
 
