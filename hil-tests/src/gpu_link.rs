@@ -59,7 +59,8 @@ impl GpuPeer {
     pub fn until<T>(&mut self, what: &str, mut found: impl FnMut(&Frame) -> Option<T>) -> T {
         let mut last = None;
         for _ in 0..PATIENCE {
-            let frame = self.next_frame().unwrap_or_else(|error| panic!("waiting for {what}: {error}; {last:?}"));
+            let frame =
+                self.next_frame().unwrap_or_else(|error| panic!("waiting for {what}: {error}; {last:?}"));
             if let Some(found) = found(&frame) {
                 return found;
             }

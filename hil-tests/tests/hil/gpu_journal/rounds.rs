@@ -46,7 +46,7 @@ impl Ceiling<'_> {
     fn note(&mut self, throttle: &Throttle, lowest: u32, proven: bool) {
         let gpu = usize::from(throttle.gpu);
         let asked = throttle.power_cap.map(|cap| milliwatts(cap).max(lowest));
-        let may_be = asked.or(proven.then_some(u32::MAX)).unwrap_or(0).min(self.originals[gpu]);
+        let may_be = asked.or_else(|| proven.then_some(u32::MAX)).unwrap_or(0).min(self.originals[gpu]);
         self.now[gpu] = self.now[gpu].max(may_be);
     }
 }
