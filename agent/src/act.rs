@@ -5,7 +5,7 @@
 use eisbach_control::{Decision, GpuDecision, StateName};
 use eisbach_protocol::gpu_link::{Beat, MAX_GPUS, Throttle, Verdict};
 use eisbach_protocol::registers::Control;
-use eisbach_protocol::units::{Millis, Percent, Watts};
+use eisbach_protocol::units::{Megahertz, Millis, Percent, Watts};
 
 use crate::config::DeviceRole;
 use crate::gpu::client::GpuView;
@@ -16,6 +16,8 @@ const AGAIN: Millis = Millis::from_secs(1);
 
 /// A limit in force this far above our cap is not our cap.
 const RAISED: Watts = Watts::new(2.0);
+/// A clock this far above our lock is not under our lock: clocks come in steps of 15 MHz.
+const UNLOCKED: Megahertz = Megahertz::new(30.0);
 
 /// Remembers what was asked of the GPUs, so that each request is made once and not ten times a second.
 #[derive(Debug, Default)]
@@ -127,5 +129,74 @@ fn due(
         .and_then(|entry| entry.sample.limit_enforced.value())
         .zip(throttle.power_cap)
         .is_some_and(|(enforced, cap)| enforced > cap + RAISED);
-    (undone || guarded || raised) && now.since(at) >= AGAIN
+    // A lock cannot be read back, and whoever resets the clocks takes it away: the clock itself tells.
+    let unlocked = entry
+        .and_then(|entry| entry.sample.sm_clock.value())
+        .zip(throttle.sm_clock_max)
+        .is_some_and(|(clock, highest)| clock > highest + UNLOCKED);
+    (undone || guarded || raised || unlocked) && now.since(at) >= AGAIN
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::gpu::client::{GpuEntry, GpuRequest, LinkState};
+    use eisbach_control::{Leader, Reason, Release, Rung};
+    use eisbach_protocol::gpu_link::{DriverState, Field, GpuSample};
+    use eisbach_protocol::units::Kelvin;
+
+    const WANTED: GpuDecision = GpuDecision {
+        rung: Rung::Soft,
+        since: Millis::ZERO,
+        power_cap: None,
+        clock_max: Some(Megahertz::new(1485.0)),
+        low_power_profile: false,
+        smoothing: false,
+        leader: Leader::Temperature,
+        reason: Reason::GpuHot,
+        release: Release::CoolingProof,
+        margin: Some(Kelvin::new(14.0)),
+    };
+    const ASKED: Throttle =
+        Throttle { cycle: 9, sm_clock_max: Some(Megahertz::new(1485.0)), ..Throttle::nothing(0) };
+
+    /// Whether it is asked again so many ms later, the clock and the answer being these.
+    fn asks_again(clock: f32, verdict: Verdict, after_ms: u64) -> bool {
+        let sample = GpuSample { sm_clock: Field::fresh(Megahertz::new(clock)), ..GpuSample::default() };
+        let view = GpuView {
+            link: LinkState::Up,
+            driver: DriverState::Ready,
+            driver_version: heapless::String::new(),
+            heard_at: None,
+            detached_left: Millis::ZERO,
+            may_throttle: true,
+            gpus: vec![GpuEntry { sample: Arc::new(sample), received_at: Millis::ZERO }],
+            requests: vec![GpuRequest { throttle: ASKED, verdict: Some(verdict) }],
+            errors: Vec::new(),
+        };
+        due(Some((ASKED, Millis::ZERO)), &ASKED, &WANTED, &view, Millis::new(after_ms))
+    }
+
+    #[test]
+    fn a_lock_that_somebody_took_away_is_asked_for_again_once_a_second() {
+        assert!(!asks_again(1485.0, Verdict::Applied, 60_000), "it holds");
+        assert!(!asks_again(1500.0, Verdict::Applied, 60_000), "a step above");
+        assert!(!asks_again(1980.0, Verdict::Applied, 999), "clocks need a moment");
+        assert!(asks_again(1980.0, Verdict::Applied, 1000));
+    }
+
+    #[test]
+    fn what_was_withheld_is_asked_for_again() {
+        assert!(!asks_again(1485.0, Verdict::Withheld, 999));
+        assert!(asks_again(1485.0, Verdict::Withheld, 1000));
+    }
+
+    #[test]
+    fn i02_gpus_that_the_loop_fails_are_not_left_alone() {
+        let failing = [StateName::Critical, StateName::Leak, StateName::Uncontrollable];
+        assert!(failing.into_iter().all(fails_gpus));
+        assert!(![StateName::Boot, StateName::Running, StateName::Hot].into_iter().any(fails_gpus));
+    }
 }

@@ -15,6 +15,9 @@ use eisbach_protocol::units::Millis;
 use crate::clock::Clock;
 use crate::gpu::{fitted, lock};
 
+/// Without persistence mode the driver wakes every GPU for this call, which takes seconds.
+const WAKES_GPUS: (&str, Millis) = ("nvmlInit_v2", Millis::from_secs(15));
+
 /// The calls of one GPU's worker, or of the loader.
 #[derive(Debug)]
 pub(super) struct CallWatch {
@@ -46,7 +49,9 @@ impl CallWatch {
 
     /// The call that has not come back within `deadline`, if there is one.
     pub(super) fn stuck(&self, now: Millis, deadline: Millis) -> Option<&'static str> {
-        lock(&self.current).filter(|(_, since)| now.since(*since) > deadline).map(|(call, _)| call)
+        let (call, since) = (*lock(&self.current))?;
+        let deadline = if call == WAKES_GPUS.0 { deadline.max(WAKES_GPUS.1) } else { deadline };
+        (now.since(since) > deadline).then_some(call)
     }
 
     /// The statistics of the call whose name follows `after`, in the order of names; of the first one after the last.
@@ -125,6 +130,15 @@ mod tests {
         assert_eq!(watch.stuck(later(60_001), Millis::new(60_000)), Some("nvmlDeviceGetPowerUsage"));
         drop(inside);
         assert_eq!(watch.stuck(later(60_001), Millis::new(60_000)), None);
+    }
+
+    #[test]
+    fn a_driver_that_wakes_its_gpus_is_given_its_time() {
+        let watch = CallWatch::new(Clock::start());
+        let now = watch.clock.now();
+        let _inside = watch.enter("nvmlInit_v2");
+        assert_eq!(watch.stuck(now + Millis::from_secs(10), Millis::from_secs(1)), None);
+        assert_eq!(watch.stuck(now + Millis::from_secs(16), Millis::from_secs(1)), Some("nvmlInit_v2"));
     }
 
     #[test]
