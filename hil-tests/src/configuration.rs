@@ -45,6 +45,8 @@ impl Configuration {
             .set("gpu", "library", library.display().to_string())
             .set("paths", "state", within("agent-state"))
             .set("paths", "status_socket", within("status.sock"))
+            // The simulator has its own control socket in this folder.
+            .set("paths", "control_socket", within("agent-control.sock"))
             // Beside the status socket it would take the place of the simulator's.
             .set("paths", "control_socket", within("agent-control.sock"))
     }
@@ -55,6 +57,15 @@ impl Configuration {
         let section = self.sections.entry(section).or_insert_with(|| Table::new().into());
         section.as_table_mut().expect("every section is a table").insert(key.into(), value.into());
         self
+    }
+
+    /// Names the program of a hook.
+    #[must_use]
+    pub fn hook(self, name: &str, program: &Path, min_interval_ms: u32) -> Self {
+        let mut hook = Table::new();
+        hook.insert("command".into(), vec![program.display().to_string()].into());
+        hook.insert("min_interval_ms".into(), min_interval_ms.into());
+        self.set("hooks", name, hook)
     }
 
     /// Leaves a section out.
