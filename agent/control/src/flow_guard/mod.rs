@@ -43,6 +43,9 @@ const METER_LAG_S: f32 = 1.0;
 const LEARN_S: f32 = 20.0;
 /// Head counts as learned after so many steps (2 s).
 const ARMED_AFTER: u8 = 20;
+/// A head that was learned for fewer steps (6 s) when flow is lost may be that of the loss itself: the meter, by which
+/// it counted as well, lags by some seconds.
+const YOUNG: u8 = 60;
 /// All well for this long before it is learned from, and before flow counts as proven.
 const SETTLED: Millis = Millis::from_secs(2);
 /// Flow steadily below its expectation for this long, with wide margins, is how this loop is.
@@ -171,6 +174,9 @@ impl FlowGuard {
             });
         if let Some(reason) = found {
             self.well_since = None;
+            if self.lost.is_none() && self.learned < YOUNG {
+                self.learned = 0;
+            }
             return Flow::Lost(*self.lost.get_or_insert(reason));
         }
         if snapshot.pump.speed.usable().is_none() && snapshot.meter.flow.usable().is_none() {

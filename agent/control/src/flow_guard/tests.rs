@@ -102,6 +102,21 @@ fn flow_that_coasts_down_is_lost_within_half_a_second() {
 }
 
 #[test]
+fn flow_that_is_lost_while_the_loop_is_being_learned_is_proven_again_when_it_is_back() {
+    for (flow, head) in [(0.0, 0.0), (0.0, 1.35)] {
+        for tenths in 0..60 {
+            let mut bench = Bench::new();
+            bench.run(tenths);
+            (bench.flow, bench.head) = (flow, head);
+            let lost = bench.run(100);
+            assert!(matches!(lost, Flow::Lost(_)), "{lost:?} with head {head} after {tenths} tenths");
+            (bench.flow, bench.head) = (1.0, 1.0);
+            assert_eq!(bench.run(300), Flow::Proven, "head {head} after {tenths} tenths");
+        }
+    }
+}
+
+#[test]
 fn a_blocked_loop_is_lost_although_the_head_rises() {
     let mut bench = Bench::new();
     bench.run(300);
