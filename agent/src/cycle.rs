@@ -25,6 +25,7 @@ use crate::act::Hands;
 use crate::clock::Clock;
 use crate::device_alarms;
 use crate::episodes::Teller;
+use crate::gpu::client::GpuView;
 use crate::gpu_alarms;
 use crate::hooks::{Hooks, Wanted};
 use crate::latch::Latch;
@@ -90,7 +91,8 @@ pub async fn run(
         hooks.want(wanted(&decision.escalation, decision.state), began);
 
         cycle.count += 1;
-        cycle.set_alarm(Alarm::ThrottleRefused, throttle_refused(links));
+        let refused = throttle_refused(&links.gpu.view(), cycle.alarm(Alarm::ThrottleRefused));
+        cycle.set_alarm(Alarm::ThrottleRefused, refused);
         device_alarms::tell(&mut cycle, links, decision.alarms);
         gpu_alarms::tell(&mut cycle, &mut gpu_memory, &links.gpu.view(), began);
         cycle.set_alarm(Alarm::HookFailed, hooks.failed());
@@ -129,10 +131,12 @@ fn wanted(asked: &Escalation, state: StateName) -> Wanted {
     Wanted { drain, freeze, stop, well: state == StateName::Running }
 }
 
-/// Whether the GPU process could not do what it was asked.
-fn throttle_refused(links: &Links) -> bool {
-    links.gpu.view().requests.iter().any(|request| match request.verdict {
+/// Whether the GPU process could not do what it was asked. One that is `standing` ends with an answer, not with the
+/// request that is made again every second.
+fn throttle_refused(view: &GpuView, standing: bool) -> bool {
+    view.requests.iter().any(|request| match request.verdict {
         Some(Verdict::NotPermitted | Verdict::Refused | Verdict::NoSuchGpu) => true,
+        None => standing,
         // A GPU that cannot be reached, and a driver that was let go, have alarms of their own; what is withheld or
         // stale is asked for again.
         Some(
@@ -144,7 +148,6 @@ fn throttle_refused(links: &Links) -> bool {
             | Verdict::Guarded
             | Verdict::Stale
             | Verdict::Detached,
-        )
-        | None => false,
+        ) => false,
     })
 }

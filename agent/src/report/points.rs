@@ -422,6 +422,12 @@ fn set<Q: Quantity>(value: Option<Q>) -> Reading<PointValue> {
 }
 
 impl Cycle {
+    /// Whether an alarm of the agent's own stands.
+    #[must_use]
+    pub fn alarm(&self, alarm: Alarm) -> bool {
+        self.alarms.iter().zip(&ALARMS).any(|(standing, def)| *standing && def.alarm == alarm)
+    }
+
     /// Raises or clears an alarm of the agent's own.
     pub fn set_alarm(&mut self, alarm: Alarm, standing: bool) {
         for (slot, def) in self.alarms.iter_mut().zip(&ALARMS) {
