@@ -33,5 +33,6 @@ pub mod sense;
 pub mod service;
 pub mod start_config;
 pub mod status;
+pub mod unix_socket;
 pub mod verbs;
 pub mod why;

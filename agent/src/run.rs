@@ -78,8 +78,13 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
         (JoinSet::new(), CancellationToken::new(), CancellationToken::new());
     let links = Links::start(&config, &mut tasks, clock, &links_token);
     let (latest, newest) = watch::channel(Arc::new(Report::default()));
-    tasks.spawn(status::serve(config.status_socket.clone(), newest, links.gpu.clone(), links_token.clone()));
-    tasks.spawn(verbs::serve(config.control_socket.clone(), links.gpu.clone(), links_token.clone()));
+    tasks.spawn(status::serve(
+        config.status_socket.clone(),
+        newest.clone(),
+        links.gpu.clone(),
+        links_token.clone(),
+    ));
+    tasks.spawn(verbs::serve(config.control_socket.clone(), newest, links.gpu.clone(), links_token.clone()));
     let (orders, received) = watch::channel(Orders { tuning: config.tuning, config_refused: refused });
     info!(node = config.node, gpus = config.gpus, devices = config.devices.len(), "agent started");
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -14,6 +14,7 @@ use super::driver::Driver;
 use super::json;
 use crate::gpu::client::GpuLink;
 use crate::report::Report;
+use crate::unix_socket;
 
 /// Longest time for one client.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,13 +26,7 @@ pub async fn serve(
     gpu: GpuLink,
     token: CancellationToken,
 ) {
-    // A socket file of an agent that is gone would refuse everybody for ever.
-    if let Err(error) = std::fs::remove_file(&socket)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        warn!(socket = %socket.display(), %error, "the old status socket cannot be removed");
-    }
-    let listener = match UnixListener::bind(&socket) {
+    let listener = match unix_socket::listen(&socket, None) {
         Ok(listener) => listener,
         Err(error) => {
             warn!(socket = %socket.display(), %error, "no status socket; `eisbach-agent status` will not work");

@@ -1,19 +1,23 @@
 //! Answers on the control socket, one client at a time.
 
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use eisbach_control::StateName;
+use eisbach_protocol::catalogue::{PointId, PointValue};
 use eisbach_protocol::gpu_link::Detach;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::words::{Answer, Verb};
 use crate::gpu::client::{GpuLink, HandOverWish};
+use crate::report::Report;
+use crate::unix_socket;
 
 /// Owner and group may ask.
 const MODE: u32 = 0o660;
@@ -25,8 +29,13 @@ const HAND_OVER: Duration = Duration::from_secs(15);
 const LONGEST: u64 = 4096;
 
 /// Answers on `socket` until `token` is cancelled. Without a socket the agent goes on without verbs.
-pub async fn serve(socket: PathBuf, gpu: GpuLink, token: CancellationToken) {
-    let listener = match listen(&socket) {
+pub async fn serve(
+    socket: PathBuf,
+    latest: watch::Receiver<Arc<Report>>,
+    gpu: GpuLink,
+    token: CancellationToken,
+) {
+    let listener = match unix_socket::listen(&socket, Some(MODE)) {
         Ok(listener) => listener,
         Err(error) => {
             warn!(socket = %socket.display(), %error, "no control socket; `eisbach-agent detach` will not work");
@@ -41,31 +50,25 @@ pub async fn serve(socket: PathBuf, gpu: GpuLink, token: CancellationToken) {
         if let Ok((stream, _)) = accepted {
             tokio::select! {
                 () = token.cancelled() => break,
-                () = answer(stream, &gpu) => {}
+                () = answer(stream, &latest, &gpu) => {}
             }
         }
     }
     let _already_gone = std::fs::remove_file(&socket);
 }
 
-fn listen(socket: &std::path::Path) -> io::Result<UnixListener> {
-    // A socket file of an agent that is gone would refuse everybody for ever.
-    match std::fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let listener = UnixListener::bind(socket)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(MODE))?;
-    Ok(listener)
-}
-
-async fn answer(stream: UnixStream, gpu: &GpuLink) {
+async fn answer(stream: UnixStream, latest: &watch::Receiver<Arc<Report>>, gpu: &GpuLink) {
     let asker = stream.peer_cred().map_or(u32::MAX, |cred| cred.uid());
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST));
     let Ok(Ok(_)) = timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
     let answer = match serde_json::from_str(&line) {
+        Ok(Verb::Detach { .. }) if needs_the_gpus(&latest.borrow()) => Answer::refused(
+            "loop_in_trouble",
+            "not detached: flow is lost, water was found or a GPU is at its limit, and GPUs may have to be throttled; \
+             see `eisbach-agent status`",
+        ),
         Ok(verb) => carry_out(verb, gpu).await,
         Err(error) => Answer::refused("malformed", format!("not understood: {error}")),
     };
@@ -82,6 +85,13 @@ async fn answer(stream: UnixStream, gpu: &GpuLink) {
     let _gone_or_slow = timeout(PATIENCE, writer.write_all(&text)).await;
 }
 
+/// Whether control needs the GPUs in its hands.
+fn needs_the_gpus(report: &Report) -> bool {
+    [StateName::Critical, StateName::Leak, StateName::Uncontrollable]
+        .into_iter()
+        .any(|state| report.node_point(PointId::NodeState) == Some(PointValue::Text(state.as_str())))
+}
+
 async fn carry_out(verb: Verb, gpu: &GpuLink) -> Answer {
     let wish = match verb {
         Verb::Detach { for_s } => HandOverWish::Detach(Detach { for_ms: for_s.saturating_mul(1000) }),
@@ -94,5 +104,35 @@ async fn carry_out(verb: Verb, gpu: &GpuLink) -> Answer {
             "no_answer",
             "the driver does not come back from being let go; see the log of eisbach-gpu.service",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::ObjectReport;
+    use eisbach_protocol::catalogue::Owner;
+    use eisbach_protocol::reading::Reading;
+    use eisbach_protocol::units::Millis;
+
+    #[test]
+    fn nobody_lets_go_of_the_gpus_while_control_needs_them() {
+        let in_state = |state: StateName| {
+            let word = Reading::measured(PointValue::Text(state.as_str()), Millis::ZERO);
+            let node = ObjectReport {
+                name: "node".to_owned(),
+                owner: Owner::Node,
+                online: true,
+                points: vec![(PointId::NodeState, word)],
+                note: None,
+            };
+            Report { objects: vec![node], ..Report::default() }
+        };
+        for state in [StateName::Critical, StateName::Leak, StateName::Uncontrollable] {
+            assert!(needs_the_gpus(&in_state(state)), "{state:?}");
+        }
+        for state in [StateName::Boot, StateName::Running, StateName::Hot] {
+            assert!(!needs_the_gpus(&in_state(state)), "{state:?}");
+        }
     }
 }
