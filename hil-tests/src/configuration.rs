@@ -47,8 +47,6 @@ impl Configuration {
             .set("paths", "status_socket", within("status.sock"))
             // The simulator has its own control socket in this folder.
             .set("paths", "control_socket", within("agent-control.sock"))
-            // Beside the status socket it would take the place of the simulator's.
-            .set("paths", "control_socket", within("agent-control.sock"))
     }
 
     /// Sets a key of a section.

@@ -46,7 +46,7 @@ impl GpuPeer {
     ///
     /// # Errors
     /// If the connection ends.
-    pub fn next_frame(&mut self) -> io::Result<Frame> {
+    pub fn hear(&mut self) -> io::Result<Frame> {
         let mut bytes = [0; FRAME_LEN];
         self.stream.read_exact(&mut bytes)?;
         Ok(Frame::decode(&bytes).expect("the GPU process sends frames").1)
@@ -59,8 +59,7 @@ impl GpuPeer {
     pub fn until<T>(&mut self, what: &str, mut found: impl FnMut(&Frame) -> Option<T>) -> T {
         let mut last = None;
         for _ in 0..PATIENCE {
-            let frame =
-                self.next_frame().unwrap_or_else(|error| panic!("waiting for {what}: {error}; {last:?}"));
+            let frame = self.hear().unwrap_or_else(|error| panic!("waiting for {what}: {error}; {last:?}"));
             if let Some(found) = found(&frame) {
                 return found;
             }

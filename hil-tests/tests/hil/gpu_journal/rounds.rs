@@ -45,9 +45,12 @@ impl Ceiling<'_> {
     /// These limits are asked for; `proven` says whether cooling is.
     fn note(&mut self, throttle: &Throttle, lowest: u32, proven: bool) {
         let gpu = usize::from(throttle.gpu);
-        let asked = throttle.power_cap.map(|cap| milliwatts(cap).max(lowest));
-        let may_be = asked.or_else(|| proven.then_some(u32::MAX)).unwrap_or(0).min(self.originals[gpu]);
-        self.now[gpu] = self.now[gpu].max(may_be);
+        let may_be = match throttle.power_cap {
+            Some(cap) => milliwatts(cap).max(lowest),
+            None if proven => u32::MAX,
+            None => 0,
+        };
+        self.now[gpu] = self.now[gpu].max(may_be.min(self.originals[gpu]));
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) fn render(outcomes: &[(Case, Outcome)]) -> String {
          | slowdown, shutdown if flow stays away | with nobody at the controls |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    let seconds = |at: Option<f64>| at.map_or("–".to_owned(), |at_s| format!("{at_s:.1} s"));
-    let whole = |at: Option<f64>| at.map_or("–".to_owned(), |at_s| format!("{at_s:.0} s"));
+    let seconds = |at: Option<f64>| at.map_or_else(|| "–".to_owned(), |at_s| format!("{at_s:.1} s"));
+    let whole = |at: Option<f64>| at.map_or_else(|| "–".to_owned(), |at_s| format!("{at_s:.0} s"));
     for (case, outcome) in outcomes {
         let params = PlantParams::of(case.model);
         let _infallible = writeln!(
