@@ -1,6 +1,8 @@
 //! The driver and how long its calls take, for the status document only: too much for a cycle.
 
-use eisbach_protocol::gpu_link::{BUCKETS, CallStat, DriverState};
+use std::sync::Arc;
+
+use eisbach_protocol::gpu_link::{BUCKETS, CallStat, DriverState, GpuSample};
 use serde_json::{Value, json};
 
 use crate::gpu::client::{GpuLink, LinkState};
@@ -13,6 +15,7 @@ pub(super) struct Driver {
     version: heapless::String<32>,
     may_throttle: bool,
     detached_left_ms: u64,
+    gpus: Vec<Arc<GpuSample>>,
     calls: Vec<CallStat>,
 }
 
@@ -26,6 +29,7 @@ impl Driver {
             version: view.driver_version,
             may_throttle: view.may_throttle,
             detached_left_ms: view.detached_left.get(),
+            gpus: view.gpus.into_iter().map(|entry| entry.sample).collect(),
             calls: gpu.call_stats(),
         }
     }
@@ -38,9 +42,15 @@ impl Driver {
             "version": self.version.as_str(),
             "may_throttle": self.may_throttle,
             "detached_left_ms": self.detached_left_ms,
+            "gpus": self.gpus.iter().map(|sample| identity(sample)).collect::<Vec<_>>(),
             "calls": self.calls.iter().map(call).collect::<Vec<_>>(),
         })
     }
+}
+
+/// Which GPU this is, for those who know it by another name.
+fn identity(sample: &GpuSample) -> Value {
+    json!({ "gpu": sample.index, "name": sample.name.as_str(), "uuid": sample.uuid.as_str() })
 }
 
 fn call(stat: &CallStat) -> Value {
