@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::process::Process;
+use crate::simulator::Simulator;
 use crate::wait::{until, until_some};
 
 /// How long a foreign program may take to be up.
@@ -100,6 +101,20 @@ impl PlantRoom {
         let place = |line: &Value| line["unit"].as_u64().zip(line["register"].as_u64());
         self.process.json_lines().iter().filter_map(place).collect()
     }
+}
+
+/// What NVIDIA's own Python bindings read of every GPU.
+///
+/// # Panics
+/// If they read nothing.
+pub fn nvml_reader(simulator: &Simulator) -> Vec<Value> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = tool(here.join(".venv/bin/python"));
+    command.arg(here.join("foreign/nvml_reader.py")).arg(simulator.at("nvml_library"));
+    let output = command.env("EISBACH_NVML_STATE", simulator.at("nvml_state")).output().expect("python runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
 
 /// What mbpoll polls.

@@ -29,6 +29,7 @@ mod echo;
 mod foreign;
 mod gpu_link;
 mod gpu_node;
+mod gpus;
 mod observer;
 mod process;
 mod proxy;
@@ -45,9 +46,10 @@ pub use echo::{
     ECHO, ECHO_UNIT, SPEED_REGISTER, echo_points, is_allowed, write_echo_profile, written_registers,
     wrong_values,
 };
-pub use foreign::{Collectd, Collected, PlantRoom, Poll, SerialCable, mbpoll, mbpoll_read};
+pub use foreign::{Collectd, Collected, PlantRoom, Poll, SerialCable, mbpoll, mbpoll_read, nvml_reader};
 pub use gpu_link::GpuPeer;
 pub use gpu_node::GpuNode;
+pub use gpus::MINUTE;
 pub use observer::{Observer, Seen};
 pub use process::Process;
 pub use proxy::{Line, Proxy};

@@ -31,11 +31,22 @@ pub struct RigOptions {
     pub seed: u64,
     /// Port of the broker, if there is one.
     pub broker: Option<u16>,
+    /// Further keys of the configuration: section, key, value.
+    pub settings: Vec<(&'static str, &'static str, toml::Value)>,
+    /// Further environment of the GPU process.
+    pub gpu_environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Default for RigOptions {
     fn default() -> Self {
-        Self { workload: "full", gpu_model: "h200", seed: 7, broker: None }
+        Self {
+            workload: "full",
+            seed: 7,
+            broker: None,
+            gpu_model: "h200",
+            settings: Vec::new(),
+            gpu_environment: Vec::new(),
+        }
     }
 }
 
@@ -48,6 +59,7 @@ pub struct Rig {
     pub gpu: Process,
     /// The simulated world.
     pub simulator: Simulator,
+    gpu_environment: Vec<(&'static str, PathBuf)>,
     folder: TempDir,
 }
 
@@ -71,15 +83,27 @@ impl Rig {
                 .set("facility", "broker", format!("127.0.0.1:{port}"))
                 .set("facility", "group", "test");
         }
-        Self::assemble(folder, simulator, &configuration)
+        for (section, key, value) in &options.settings {
+            configuration = configuration.set(section, key, value.clone());
+        }
+        Self::assemble_with(folder, simulator, &configuration, options.gpu_environment.clone())
     }
 
     /// Starts an agent for `simulator`, whose files are in `folder`, with this configuration.
     pub fn assemble(folder: TempDir, simulator: Simulator, configuration: &Configuration) -> Self {
+        Self::assemble_with(folder, simulator, configuration, Vec::new())
+    }
+
+    fn assemble_with(
+        folder: TempDir,
+        simulator: Simulator,
+        configuration: &Configuration,
+        gpu_environment: Vec<(&'static str, PathBuf)>,
+    ) -> Self {
         configuration.write();
-        let gpu = gpu_process(folder.path(), &simulator);
+        let gpu = gpu_process(folder.path(), &simulator, &gpu_environment);
         let agent = agent(folder.path());
-        Self { agent, gpu, simulator, folder }
+        Self { agent, gpu, simulator, gpu_environment, folder }
     }
 
     /// Waits until the agent controls in ordinary operation and has come to know its loop: it learns which head
@@ -111,7 +135,14 @@ impl Rig {
 
     /// Starts the agent's GPU process again after its end.
     pub fn start_gpu(&mut self) {
-        self.gpu = gpu_process(self.folder.path(), &self.simulator);
+        drop(self.replace_gpu());
+    }
+
+    /// Starts another GPU process, and returns the one before, which may not have ended.
+    #[must_use]
+    pub fn replace_gpu(&mut self) -> Process {
+        let next = gpu_process(self.folder.path(), &self.simulator, &self.gpu_environment);
+        std::mem::replace(&mut self.gpu, next)
     }
 
     /// Lets something happen in the simulated world.
@@ -197,9 +228,10 @@ fn agent(folder: &Path) -> Process {
     Process::start("eisbach-agent run", command, folder.join("agent.log"))
 }
 
-fn gpu_process(folder: &Path, simulator: &Simulator) -> Process {
+fn gpu_process(folder: &Path, simulator: &Simulator, environment: &[(&str, PathBuf)]) -> Process {
     let mut command = Command::new(binary(Binary::Agent));
     command.args(["gpu", "--config"]).arg(folder.join("agent.toml"));
     command.env("EISBACH_NVML_STATE", simulator.at("nvml_state"));
+    command.envs(environment.iter().map(|(key, value)| (key, value)));
     Process::start("eisbach-agent gpu", command, folder.join("gpu.log"))
 }

@@ -2,30 +2,16 @@
 
 use std::time::Duration;
 
-use eisbach_hil_tests::{Rig, RigOptions, until};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// The other seven go on being sampled while `gpu` is away.
-fn others_go_on(rig: &Rig, gpu: usize) {
-    for other in (0..8).filter(|other| *other != gpu) {
-        until(
-            "a fresh sample",
-            MINUTE,
-            || rig.point(&format!("gpu{other}"), "Temperature"),
-            |point| point["quality"] == "good" && point["age_ms"].as_u64().is_some_and(|age| age < 1000),
-        );
-    }
-}
+use eisbach_hil_tests::{MINUTE, Rig, RigOptions};
 
 #[test]
 fn i01_a_lost_gpu_is_named_cooled_for_and_comes_back() {
     let rig = Rig::start(&RigOptions::default());
     rig.event("gpu-lost-3");
     rig.alarm_is("gpu_unavailable", true, MINUTE);
-    until("it is named", MINUTE, || rig.point("gpu3", "Health"), |health| health["value"] == "lost");
+    rig.gpu_tells(3, "Health", "lost");
     rig.reaches("hot", MINUTE);
-    others_go_on(&rig, 3);
+    rig.others_go_on(&[3]);
     let truth = rig.truth();
     for other in (0..8).filter(|other| *other != 3) {
         assert!(
@@ -39,12 +25,20 @@ fn i01_a_lost_gpu_is_named_cooled_for_and_comes_back() {
 }
 
 #[test]
-fn a_gpu_that_hangs_in_the_driver_is_named_and_the_service_still_stops_at_once() {
+fn a_gpu_that_hangs_in_the_driver_is_named_and_the_service_still_stops_and_starts_at_once() {
     let mut rig = Rig::start(&RigOptions::default());
     rig.event("nvml-hang-5");
-    until("it is named", MINUTE, || rig.point("gpu5", "Health"), |health| health["value"] == "hung");
+    rig.gpu_tells(5, "Health", "hung");
     rig.alarm_is("gpu_unavailable", true, MINUTE);
-    others_go_on(&rig, 5);
+    rig.others_go_on(&[5]);
     assert!(rig.gpu.log().contains("GPU hangs in the driver"), "{}", rig.gpu.log());
     assert!(rig.gpu.stop(Duration::from_secs(5)).success());
+
+    rig.start_gpu();
+    rig.gpu_tells(5, "Health", "hung");
+    rig.others_go_on(&[5]);
+    rig.event("nvml-ok");
+    rig.gpu_tells(5, "Health", "ok");
+    rig.alarm_is("gpu_unavailable", false, MINUTE);
+    rig.others_go_on(&[]);
 }
