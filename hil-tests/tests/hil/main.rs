@@ -14,6 +14,7 @@ mod authority;
 mod bad_config;
 mod broker;
 mod commissioning;
+mod detach;
 mod devices;
 mod fault_matrix;
 mod flow;
