@@ -27,6 +27,7 @@ mod configuration;
 mod control_socket;
 mod echo;
 mod foreign;
+mod frozen_disk;
 mod gpu_link;
 mod gpu_node;
 mod gpus;
@@ -47,6 +48,7 @@ pub use echo::{
     wrong_values,
 };
 pub use foreign::{Collectd, Collected, PlantRoom, Poll, SerialCable, mbpoll, mbpoll_read, nvml_reader};
+pub use frozen_disk::{Disk, Thaw};
 pub use gpu_link::GpuPeer;
 pub use gpu_node::GpuNode;
 pub use gpus::MINUTE;

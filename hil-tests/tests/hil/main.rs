@@ -33,3 +33,4 @@ mod restarts;
 mod serial_lines;
 mod the_loop;
 mod tls;
+mod uninterruptible;
