@@ -28,6 +28,7 @@ mod gpu_limits;
 mod gpu_probe;
 mod gpu_states;
 mod gpus;
+mod hooks;
 mod late_reply;
 mod restarts;
 mod serial_lines;
