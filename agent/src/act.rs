@@ -5,7 +5,7 @@
 use eisbach_control::{Decision, GpuDecision, StateName};
 use eisbach_protocol::gpu_link::{Beat, MAX_GPUS, Throttle, Verdict};
 use eisbach_protocol::registers::Control;
-use eisbach_protocol::units::{Megahertz, Millis, Percent, Watts};
+use eisbach_protocol::units::{Megahertz, Millis, Percent};
 
 use crate::config::DeviceRole;
 use crate::gpu::client::GpuView;
@@ -14,8 +14,6 @@ use crate::links::Links;
 /// A request that was not carried out is made again after this.
 const AGAIN: Millis = Millis::from_secs(1);
 
-/// A limit in force this far above our cap is not our cap.
-const RAISED: Watts = Watts::new(2.0);
 /// A clock this far above our lock is not under our lock: clocks come in steps of 15 MHz.
 const UNLOCKED: Megahertz = Megahertz::new(30.0);
 
@@ -123,18 +121,15 @@ fn due(
             }
     });
     let entry = view.gpus.iter().find(|entry| entry.sample.index == throttle.gpu);
-    // The GPU process lowered it while we were silent, and waits for our word; or somebody else raised it since.
+    // The GPU process lowered it while we were silent, and waits for our word. A power limit that somebody else changes
+    // it puts right by itself.
     let guarded = entry.is_some_and(|entry| entry.sample.guarded);
-    let raised = entry
-        .and_then(|entry| entry.sample.limit_enforced.value())
-        .zip(throttle.power_cap)
-        .is_some_and(|(enforced, cap)| enforced > cap + RAISED);
     // A lock cannot be read back, and whoever resets the clocks takes it away: the clock itself tells.
     let unlocked = entry
         .and_then(|entry| entry.sample.sm_clock.value())
         .zip(throttle.sm_clock_max)
         .is_some_and(|(clock, highest)| clock > highest + UNLOCKED);
-    (undone || guarded || raised || unlocked) && now.since(at) >= AGAIN
+    (undone || guarded || unlocked) && now.since(at) >= AGAIN
 }
 
 #[cfg(test)]
