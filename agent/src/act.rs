@@ -134,12 +134,10 @@ fn due(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::gpu::client::{GpuEntry, GpuRequest, LinkState};
+    use crate::gpu::client::GpuRequest;
     use eisbach_control::{Leader, Reason, Release, Rung};
-    use eisbach_protocol::gpu_link::{DriverState, Field, GpuSample};
+    use eisbach_protocol::gpu_link::{Field, GpuSample};
     use eisbach_protocol::units::Kelvin;
 
     const WANTED: GpuDecision = GpuDecision {
@@ -160,17 +158,8 @@ mod tests {
     /// Whether it is asked again so many ms later, the clock and the answer being these.
     fn asks_again(clock: f32, verdict: Verdict, after_ms: u64) -> bool {
         let sample = GpuSample { sm_clock: Field::fresh(Megahertz::new(clock)), ..GpuSample::default() };
-        let view = GpuView {
-            link: LinkState::Up,
-            driver: DriverState::Ready,
-            driver_version: heapless::String::new(),
-            heard_at: None,
-            detached_left: Millis::ZERO,
-            may_throttle: true,
-            gpus: vec![GpuEntry { sample: Arc::new(sample), received_at: Millis::ZERO }],
-            requests: vec![GpuRequest { throttle: ASKED, verdict: Some(verdict) }],
-            errors: Vec::new(),
-        };
+        let requests = vec![GpuRequest { throttle: ASKED, verdict: Some(verdict) }];
+        let view = GpuView { requests, ..GpuView::of_one(sample) };
         due(Some((ASKED, Millis::ZERO)), &ASKED, &WANTED, &view, Millis::new(after_ms))
     }
 

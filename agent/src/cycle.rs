@@ -91,10 +91,11 @@ pub async fn run(
         hooks.want(wanted(&decision.escalation, decision.state), began);
 
         cycle.count += 1;
-        let refused = throttle_refused(&links.gpu.view(), cycle.alarm(Alarm::ThrottleRefused));
+        let view = links.gpu.view();
+        let refused = throttle_refused(&view, cycle.alarm(Alarm::ThrottleRefused));
         cycle.set_alarm(Alarm::ThrottleRefused, refused);
         device_alarms::tell(&mut cycle, links, decision.alarms);
-        gpu_alarms::tell(&mut cycle, &mut gpu_memory, &links.gpu.view(), began);
+        gpu_alarms::tell(&mut cycle, &mut gpu_memory, &view, began);
         cycle.set_alarm(Alarm::HookFailed, hooks.failed());
         cycle.hooks = hooks.status();
         let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));

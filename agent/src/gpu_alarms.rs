@@ -65,9 +65,8 @@ fn needs_a_person(sample: &Arc<GpuSample>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::client::{GpuEntry, LinkState};
     use eisbach_protocol::alarm::ALARMS;
-    use eisbach_protocol::gpu_link::{DriverState, Field};
+    use eisbach_protocol::gpu_link::Field;
 
     fn standing(cycle: &Cycle, alarm: Alarm) -> bool {
         ALARMS.iter().zip(cycle.alarms).any(|(def, standing)| def.alarm == alarm && standing)
@@ -81,17 +80,7 @@ mod tests {
             foreign_age_ms: 0,
             ..GpuSample::default()
         };
-        let view = GpuView {
-            link: LinkState::Up,
-            driver: DriverState::Ready,
-            driver_version: heapless::String::new(),
-            heard_at: None,
-            detached_left: Millis::ZERO,
-            may_throttle: true,
-            gpus: vec![GpuEntry { sample: Arc::new(sample), received_at: Millis::ZERO }],
-            requests: Vec::new(),
-            errors: Vec::new(),
-        };
+        let view = GpuView::of_one(sample);
         let (mut cycle, mut memory) = (Cycle::default(), Memory::default());
         let alarms = [Alarm::PersistenceOff, Alarm::GpuMarginDoubtful, Alarm::ForeignLimit];
         for (second, stands) in [(1, true), (31, false)] {

@@ -129,6 +129,24 @@ pub enum NotHeard {
     Lost,
 }
 
+#[cfg(test)]
+impl GpuView {
+    /// A node with one GPU, heard at time zero.
+    pub(crate) fn of_one(sample: GpuSample) -> Self {
+        Self {
+            link: LinkState::Up,
+            driver: DriverState::Ready,
+            driver_version: heapless::String::new(),
+            heard_at: None,
+            detached_left: Millis::ZERO,
+            may_throttle: true,
+            gpus: vec![GpuEntry { sample: Arc::new(sample), received_at: Millis::ZERO }],
+            requests: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+}
+
 /// The latest readings of one GPU.
 #[derive(Clone, Debug)]
 pub struct GpuEntry {
