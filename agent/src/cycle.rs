@@ -100,7 +100,7 @@ pub async fn run(
         cycle.hooks = hooks.status();
         let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));
         teller.tell(decision.clone(), Arc::clone(&report));
-        links.publish(Arc::clone(&report));
+        links.publish(&report);
         latest.send_replace(report);
         links.beat(cycle.count);
         manager.completed(decision.state);

@@ -11,6 +11,7 @@
 //! the cycle. `eisbach-agent gpu` is the other process: it owns NVML and has no network.
 
 pub mod act;
+mod aside;
 pub mod clock;
 pub mod config;
 pub mod cycle;
@@ -33,6 +34,7 @@ pub mod sense;
 pub mod service;
 pub mod start_config;
 pub mod status;
+pub mod tls;
 pub mod unix_socket;
 pub mod verbs;
 pub mod why;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock::Clock;
-use crate::config::{Config, DeviceConfig, DeviceRole};
+use crate::config::{Config, ConnectionConfig, DeviceConfig, DeviceRole};
 use crate::facility::{FacilityLink, FacilitySettings};
 use crate::gpu::client::{ClientSettings, GpuLink};
 use crate::modbus::device::{self, DeviceLink, DeviceSettings};
@@ -23,8 +23,8 @@ pub struct Links {
     pub gpu: GpuLink,
     /// To the Modbus devices.
     pub devices: Vec<(DeviceRole, DeviceLink)>,
-    /// To the facility's broker.
-    pub facility: Option<FacilityLink>,
+    /// To the facility's brokers, one a connection.
+    pub facility: Vec<FacilityLink>,
 }
 
 impl Links {
@@ -35,20 +35,12 @@ impl Links {
         let settings = config.devices.iter().map(settings).collect();
         let links = device::spawn_all(tasks, settings, Some(config.state.clone()), clock, token);
         let devices = config.devices.iter().map(|device| device.role).zip(links).collect();
-        let facility = config.facility.as_ref().and_then(|facility| {
-            let settings = FacilitySettings {
-                host: facility.host.clone(),
-                port: facility.port,
-                group: facility.group.clone(),
-                node: config.node.clone(),
-                client_id: config.node.clone(),
-                keep_alive_s: facility.keep_alive_s,
-                state_dir: config.state.clone(),
-            };
-            FacilityLink::spawn(tasks, settings, clock, token.clone())
+        let facility = config.facility.iter().filter_map(|connection| {
+            FacilityLink::spawn(tasks, facility_settings(config, connection), clock, token.clone())
                 .inspect_err(|error| error!(%error, "the facility is not told anything; cooling goes on"))
                 .ok()
         });
+        let facility = facility.collect();
         Self { gpu, devices, facility }
     }
 
@@ -73,9 +65,9 @@ impl Links {
     }
 
     /// Hands the cycle's report to the facility.
-    pub fn publish(&self, report: Arc<Report>) {
-        if let Some(facility) = &self.facility {
-            facility.publish(report);
+    pub fn publish(&self, report: &Arc<Report>) {
+        for facility in &self.facility {
+            facility.publish(Arc::clone(report));
         }
     }
 
@@ -83,6 +75,20 @@ impl Links {
     #[must_use]
     pub fn device(&self, role: DeviceRole) -> Option<&DeviceLink> {
         self.devices.iter().find(|(other, _)| *other == role).map(|(_, link)| link)
+    }
+}
+
+fn facility_settings(config: &Config, connection: &ConnectionConfig) -> FacilitySettings {
+    let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug } =
+        connection.clone();
+    FacilitySettings {
+        brokers,
+        tls,
+        client_id,
+        keep_alive_s,
+        node: config.node.clone(),
+        state_dir: config.state.clone(),
+        sparkplug,
     }
 }
 

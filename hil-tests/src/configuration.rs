@@ -49,11 +49,15 @@ impl Configuration {
             .set("paths", "control_socket", within("agent-control.sock"))
     }
 
-    /// Sets a key of a section.
+    /// Sets a key of a section, or of one within a section: `facility.sparkplug`.
     #[must_use]
     pub fn set(mut self, section: &str, key: &str, value: impl Into<Value>) -> Self {
-        let section = self.sections.entry(section).or_insert_with(|| Table::new().into());
-        section.as_table_mut().expect("every section is a table").insert(key.into(), value.into());
+        let mut table = &mut self.sections;
+        for name in section.split('.') {
+            let inner = table.entry(name).or_insert_with(|| Table::new().into());
+            table = inner.as_table_mut().expect("every section is a table");
+        }
+        table.insert(key.into(), value.into());
         self
     }
 

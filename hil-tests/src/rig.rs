@@ -80,8 +80,8 @@ impl Rig {
         let mut configuration = Configuration::of(folder.path(), &simulator);
         if let Some(port) = options.broker {
             configuration = configuration
-                .set("facility", "broker", format!("127.0.0.1:{port}"))
-                .set("facility", "group", "test");
+                .set("facility", "brokers", vec![format!("mqtt://127.0.0.1:{port}")])
+                .set("facility.sparkplug", "group", "test");
         }
         for (section, key, value) in &options.settings {
             configuration = configuration.set(section, key, value.clone());

@@ -9,8 +9,10 @@ use eisbach_protocol::gpu_link::MAX_GPUS;
 
 use super::ConfigError;
 use super::devices::{self, DeviceConfig};
+use super::facility::{self, ConnectionConfig};
 use super::hooks::HooksConfig;
 use super::raw::{self, Raw};
+use crate::tls::TlsFiles;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +25,8 @@ pub struct Config {
     pub gpu: GpuConfig,
     /// The Modbus devices, pump and meter at least.
     pub devices: Vec<DeviceConfig>,
-    /// The facility's broker, if there is one.
-    pub facility: Option<FacilityConfig>,
+    /// The connections to the facility's brokers, none or at most two.
+    pub facility: Vec<ConnectionConfig>,
     /// Where the agent keeps what must survive a restart.
     pub state: PathBuf,
     /// Where it answers `eisbach-agent status`.
@@ -54,19 +56,6 @@ pub struct GpuConfig {
     pub state: PathBuf,
     /// Only this user may connect; anyone whom the socket's mode admits by default.
     pub client_uid: Option<u32>,
-}
-
-/// The facility's broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FacilityConfig {
-    /// Host of the broker.
-    pub host: String,
-    /// Port of the broker.
-    pub port: u16,
-    /// Sparkplug group.
-    pub group: String,
-    /// MQTT keep-alive.
-    pub keep_alive_s: u16,
 }
 
 impl Default for GpuConfig {
@@ -107,7 +96,10 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
     if let Some(percent) = raw.failsafe.valve_percent {
         checker.within("failsafe.valve_percent", percent, &(0.0..=100.0))?;
     }
-    let devices = devices::devices(&checker, &mut raw)?;
+    let tls = raw.tls.take().map(|tls| checker.tls("tls", tls)).transpose()?;
+    let devices = devices::devices(&checker, &raw, tls.as_ref())?;
+    let both = (raw.facility.take(), raw.exchange.take());
+    let facility = facility::connections(&checker, &raw.node.name, tls.as_ref(), both)?;
     checker.absolute("paths.state", &raw.paths.state)?;
     checker.absolute("paths.status_socket", &raw.paths.status_socket)?;
     let beside_status = || raw.paths.status_socket.with_file_name("control.sock");
@@ -118,7 +110,7 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
         gpus: usize::from(raw.node.gpus),
         gpu: checker.gpu(raw.gpu)?,
         devices,
-        facility: raw.facility.map(|facility| checker.facility(facility)).transpose()?,
+        facility,
         state: raw.paths.state,
         status_socket: raw.paths.status_socket,
         control_socket,
@@ -159,7 +151,7 @@ impl Checker<'_> {
     }
 
     /// Names go into MQTT topics and file names: plain letters only.
-    fn name(&self, key: &str, name: &str) -> Result<(), ConfigError> {
+    pub(super) fn name(&self, key: &str, name: &str) -> Result<(), ConfigError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(plain) {
             Ok(())
@@ -169,24 +161,19 @@ impl Checker<'_> {
         }
     }
 
+    pub(super) fn tls(&self, key: &str, tls: raw::Tls) -> Result<TlsFiles, ConfigError> {
+        self.absolute(&format!("{key}.ca"), &tls.ca)?;
+        self.absolute(&format!("{key}.certificate"), &tls.certificate)?;
+        self.absolute(&format!("{key}.key"), &tls.key)?;
+        Ok(TlsFiles { ca: tls.ca, certificate: tls.certificate, key: tls.key })
+    }
+
     pub(super) fn absolute(&self, key: &str, path: &Path) -> Result<(), ConfigError> {
         if path.is_absolute() {
             Ok(())
         } else {
             Err(self.value(key, format!("\"{}\"", path.display()), "an absolute path"))
         }
-    }
-
-    fn host_port(&self, key: &str, address: &str) -> Result<(String, u16), ConfigError> {
-        address
-            .rsplit_once(':')
-            .filter(|(host, _)| !host.is_empty() && !host.contains(char::is_whitespace))
-            .and_then(|(host, port)| {
-                port.parse().ok().filter(|port| *port > 0).map(|port| (host.to_owned(), port))
-            })
-            .ok_or_else(|| {
-                self.value(key, format!("\"{address}\""), "\"host:port\", for example \"10.0.0.11:502\"")
-            })
     }
 
     fn gpu(&self, raw: raw::Gpu) -> Result<GpuConfig, ConfigError> {
@@ -202,12 +189,5 @@ impl Checker<'_> {
             state: raw.state,
             client_uid: raw.client_uid,
         })
-    }
-
-    fn facility(&self, raw: raw::Facility) -> Result<FacilityConfig, ConfigError> {
-        let (host, port) = self.host_port("facility.broker", &raw.broker)?;
-        self.name("facility.group", &raw.group)?;
-        self.within("facility.keep_alive_s", raw.keep_alive_s, &(5..=300))?;
-        Ok(FacilityConfig { host, port, group: raw.group, keep_alive_s: raw.keep_alive_s })
     }
 }

@@ -8,7 +8,8 @@ use super::ConfigError;
 use super::checked::Checker;
 use super::raw::{self, Raw};
 use crate::modbus::profile;
-use crate::modbus::wire::{LineSettings, Parity, StopBits, TlsFiles, Wire};
+use crate::modbus::wire::{LineSettings, Parity, StopBits, Wire};
+use crate::tls::TlsFiles;
 
 /// What a Modbus device is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +101,12 @@ struct Common<'a> {
 }
 
 /// All devices, in the order of their roles.
-pub(super) fn devices(checker: &Checker<'_>, raw: &mut Raw) -> Result<Vec<DeviceConfig>, ConfigError> {
-    let tls = raw.tls.take().map(|tls| checker.tls(tls)).transpose()?;
-    let common = Common { profiles: raw.paths.profiles.as_deref(), tls };
+pub(super) fn devices(
+    checker: &Checker<'_>,
+    raw: &Raw,
+    tls: Option<&TlsFiles>,
+) -> Result<Vec<DeviceConfig>, ConfigError> {
+    let common = Common { profiles: raw.paths.profiles.as_deref(), tls: tls.cloned() };
     let sections = [
         (DeviceRole::Pump, Some(&raw.pump)),
         (DeviceRole::Valve, raw.valve.as_ref()),
@@ -186,13 +190,6 @@ pub(super) enum WireTrouble {
 }
 
 impl Checker<'_> {
-    fn tls(&self, tls: raw::Tls) -> Result<TlsFiles, ConfigError> {
-        self.absolute("tls.ca", &tls.ca)?;
-        self.absolute("tls.certificate", &tls.certificate)?;
-        self.absolute("tls.key", &tls.key)?;
-        Ok(TlsFiles { ca: tls.ca, certificate: tls.certificate, key: tls.key })
-    }
-
     fn device(
         &self,
         role: DeviceRole,

@@ -13,6 +13,7 @@
 mod checked;
 mod devices;
 mod error;
+mod facility;
 mod hooks;
 pub mod last_good;
 mod raw;
@@ -20,9 +21,10 @@ pub mod salvage;
 
 use std::path::Path;
 
-pub use checked::{Config, FacilityConfig, FailsafeConfig, GpuConfig};
+pub use checked::{Config, FailsafeConfig, GpuConfig};
 pub use devices::{DeviceConfig, DeviceRole};
 pub use error::ConfigError;
+pub use facility::ConnectionConfig;
 pub use hooks::{HookConfig, HooksConfig};
 pub use raw::STATUS_SOCKET;
 

@@ -6,6 +6,7 @@ use eisbach_control::Tuning;
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::facility::Connection;
 
 /// Where the agent answers `status` unless told otherwise.
 pub const STATUS_SOCKET: &str = "/run/eisbach-agent/status.sock";
@@ -25,7 +26,8 @@ pub(super) struct Raw {
     pub(super) room: Option<Device>,
     pub(super) leak: Option<Device>,
     pub(super) tls: Option<Tls>,
-    pub(super) facility: Option<Facility>,
+    pub(super) facility: Option<Connection>,
+    pub(super) exchange: Option<Connection>,
     #[serde(default)]
     pub(super) paths: Paths,
     #[serde(default)]
@@ -90,15 +92,6 @@ pub(super) struct Tls {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Facility {
-    pub(super) broker: String,
-    pub(super) group: String,
-    #[serde(default = "ten")]
-    pub(super) keep_alive_s: u16,
-}
-
-#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Paths {
     pub(super) state: PathBuf,
@@ -147,9 +140,6 @@ pub(super) struct Hook {
 
 const fn eight() -> u8 {
     8
-}
-const fn ten() -> u16 {
-    10
 }
 const fn two_seconds() -> u64 {
     2000

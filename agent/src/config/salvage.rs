@@ -8,7 +8,8 @@ use eisbach_protocol::registers::Profile;
 
 use super::devices::{self, DeviceRole};
 use crate::modbus::profile;
-use crate::modbus::wire::{TlsFiles, Wire};
+use crate::modbus::wire::Wire;
+use crate::tls::TlsFiles;
 
 /// An actuator as far as it can be known.
 #[derive(Clone, Debug)]

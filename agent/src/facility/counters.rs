@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A count that only rises.
 #[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     /// One more.
-    pub(super) fn count(&self) {
+    pub(crate) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -21,13 +21,13 @@ macro_rules! counters {
     ($($(#[$doc:meta])+ $name:ident)+) => {
         /// The counts that the tasks of the link share.
         #[derive(Debug, Default)]
-        pub(super) struct Counters {
-            $($(#[$doc])+ pub(super) $name: Counter),+
+        pub(crate) struct Counters {
+            $($(#[$doc])+ pub(crate) $name: Counter),+
         }
 
         impl Counters {
             /// The counts now.
-            pub(super) fn snapshot(&self) -> FacilityCounters {
+            pub(crate) fn snapshot(&self) -> FacilityCounters {
                 FacilityCounters { $($name: self.$name.get()),+ }
             }
         }
@@ -53,6 +53,8 @@ counters! {
     dropped
     /// Commands that were not obeyed.
     commands_refused
+    /// Words of the primary host that were none.
+    host_states_refused
     /// Connections whose `bdSeq` could not be written to disk first.
     bd_seq_unsaved
 }

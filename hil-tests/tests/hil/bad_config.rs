@@ -26,7 +26,9 @@ address = "10.0.0.12:502"
 address = "10.0.0.13:502"
 
 [facility]
-broker = "10.0.0.2:1883"
+brokers = ["mqtt://10.0.0.2:1883"]
+
+[facility.sparkplug]
 group = "tucherpark"
 
 [failsafe]
@@ -87,8 +89,10 @@ const BAD: &[(&str, &str, &[&str])] = &[
         "\"10.0.0.13:502\"\nprofile = \"leak-relay\"",
         &["meter.profile", "choose a profile for a meter"],
     ),
-    ("\"10.0.0.2:1883\"", "\"mqtt://10.0.0.2\"", &["facility.broker", "host:port"]),
-    ("\"tucherpark\"", "\"tucher/park\"", &["facility.group", "letters, digits"]),
+    ("\"mqtt://10.0.0.2:1883\"", "\"10.0.0.2:1883\"", &["facility.brokers", "mqtts://host:8883"]),
+    ("\"mqtt://10.0.0.2:1883\"", "\"mqtts://10.0.0.2\"", &["facility.brokers", "[facility.tls]"]),
+    ("\"tucherpark\"", "\"tucher/park\"", &["facility.sparkplug.group", "letters, digits"]),
+    ("\n[facility.sparkplug]\ngroup = \"tucherpark\"", "", &["facility", "at least one face"]),
     ("sample_ms = 200", "sample_ms = 5", &["gpu.sample_ms = 5", "between 100 and 500"]),
     ("\"/run/eisbach-gpu/gpu.sock\"", "\"gpu.sock\"", &["gpu.socket", "absolute path"]),
     ("pump_percent = 100.0", "pump_percent = 0.0", &["failsafe.pump_percent = 0", "between 30 and 100"]),

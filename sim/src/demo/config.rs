@@ -72,7 +72,12 @@ struct Device {
 
 #[derive(Serialize)]
 struct Facility<'a> {
-    broker: &'a str,
+    brokers: [&'a str; 1],
+    sparkplug: Sparkplug,
+}
+
+#[derive(Serialize)]
+struct Sparkplug {
     group: &'static str,
 }
 
@@ -122,7 +127,7 @@ impl Places {
             meter: device(DeviceKind::HeatMeter),
             room: device(DeviceKind::AirSensor),
             leak: device(DeviceKind::LeakRelay),
-            facility: Facility { broker, group: GROUP },
+            facility: Facility { brokers: [broker], sparkplug: Sparkplug { group: GROUP } },
             paths: Paths { state: &self.agent_state, status_socket: &self.status_socket },
         })
     }

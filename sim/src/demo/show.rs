@@ -108,7 +108,7 @@ impl Show {
             (None, Some((address, _))) => (address.ip().to_string(), address.port()),
             (None, None) => return Err(DemoError::WorldStopped),
         };
-        let broker = format!("{broker_host}:{broker_port}");
+        let broker = format!("mqtt://{broker_host}:{broker_port}");
         let spoilers = Spoilers::open(&arguments.wire_faults, &stage.devices, tasks, token)?;
         let devices = (&stage.devices, &spoilers);
         let node = (stage.nvml.gpus().len(), stage.nvml_library.as_path(), stage.full_speed);

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::host::Host;
 use super::world::{World, float, good, rebirth_request};
-use crate::facility::command::Inbound;
-use crate::facility::session::REBIRTH_PAUSE;
+use crate::facility::face::Inbound;
+use crate::facility::sparkplug::REBIRTH_PAUSE;
 
 #[derive(Clone, Debug)]
 enum Step {

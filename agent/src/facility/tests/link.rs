@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eisbach_protocol::catalogue::{PointId, PointValue};
-use eisbach_protocol::sparkplug::{BD_SEQ, Payload, Value};
+use eisbach_protocol::sparkplug::{BD_SEQ, Metric, NEXT_SERVER, Payload, Value};
 use rumqttc::{Connect, ConnectReturnCode, QoS};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::{Broker, soon};
-use super::world::{Sent, good, rebirth_request, report, topics};
+use super::world::{Sent, good, rebirth_request, report, settings};
 use crate::clock::Clock;
-use crate::facility::transport::Broker as BrokerAddress;
-use crate::facility::{FacilityLink, FacilityState};
+use crate::facility::{BrokerAddress, FacilityLink, FacilitySettings, FacilityState, SparkplugSettings};
 use crate::report::Report;
 
 /// Shorter than an operator may set it, for a test that waits for it.
@@ -30,23 +29,30 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(port: u16, state_dir: &Path) -> Self {
+    fn start(ports: &[u16], settings: SparkplugSettings, state_dir: &Path) -> Self {
         let (mut tasks, token) = (JoinSet::new(), CancellationToken::new());
-        let topics = topics();
-        let broker = BrokerAddress {
-            host: "127.0.0.1".into(),
-            port,
+        let settings = FacilitySettings {
+            brokers: ports.iter().map(|port| at(*port)).collect(),
+            tls: None,
             client_id: "node-7".into(),
-            keep_alive: KEEP_ALIVE,
-            death_topic: topics.own.death.clone(),
+            keep_alive_s: 10,
+            node: "node-7".into(),
+            state_dir: state_dir.to_owned(),
+            sparkplug: Some(settings),
         };
-        let link = FacilityLink::start(&mut tasks, topics, broker, state_dir, Clock::start(), token.clone());
+        let link =
+            FacilityLink::start(&mut tasks, settings, KEEP_ALIVE, Clock::start(), token.clone()).unwrap();
         Self { link, tasks, token }
     }
 
     /// With a first report.
     fn reporting(port: u16, state_dir: &Path) -> Self {
-        let agent = Self::start(port, state_dir);
+        Self::walking(&[port], settings(), state_dir)
+    }
+
+    /// The same, with a list of brokers.
+    fn walking(ports: &[u16], settings: SparkplugSettings, state_dir: &Path) -> Self {
+        let agent = Self::start(ports, settings, state_dir);
         agent.link.publish(Arc::new(report()));
         agent
     }
@@ -65,6 +71,10 @@ impl Agent {
             ended.unwrap();
         }
     }
+}
+
+fn at(port: u16) -> BrokerAddress {
+    BrokerAddress { host: "127.0.0.1".into(), port, tls: false }
 }
 
 /// The report of a hotter cycle.
@@ -257,4 +267,50 @@ async fn a_host_can_ask_for_births_and_a_retained_request_is_refused() {
     };
     assert_eq!(words, BIRTHS[2..], "and no data before them");
     assert_eq!(agent.link.counters().rebirths, 1);
+}
+
+/// Two brokers, and what the second one hears once the first has done what the test says.
+async fn walked(first: impl AsyncFnOnce(super::broker::Peer)) -> (Connect, Vec<String>) {
+    let (one, two, dir) = (Broker::listen().await, Broker::listen().await, dir());
+    let _agent = Agent::walking(&[one.port(), two.port()], settings(), dir.path());
+    let (mut peer, _) = one.accept().await;
+    assert_eq!(peer.words(6).await, BIRTHS);
+    first(peer).await;
+    let (mut peer, connect) = two.accept().await;
+    (connect, peer.words(6).await)
+}
+
+#[tokio::test]
+async fn a_broker_that_dies_is_followed_by_the_next_with_new_births() {
+    let (connect, words) = walked(async |peer| drop(peer)).await;
+    assert_eq!((bd_seq_of_will(&connect), words), (Some(Value::Int64(1)), BIRTHS.map(String::from).to_vec()));
+}
+
+#[tokio::test]
+async fn next_server_says_ndeath_and_disconnect_and_is_born_at_the_next_broker() {
+    let (connect, words) = walked(async |mut peer| {
+        let metrics = vec![Metric::named(NEXT_SERVER, Value::Boolean(true))];
+        let payload = Payload { metrics, ..Payload::default() }.encode();
+        peer.publish("spBv1.0/dc1/NCMD/node-7", payload, false).await;
+        assert_eq!(peer.words(2).await, ["NDEATH", "DISCONNECT"]);
+    })
+    .await;
+    assert_eq!((bd_seq_of_will(&connect), words), (Some(Value::Int64(1)), BIRTHS.map(String::from).to_vec()));
+}
+
+#[tokio::test]
+async fn a_host_that_goes_offline_is_told_ndeath_and_awaited_again() {
+    let (broker, dir) = (Broker::listen().await, dir());
+    let settings = SparkplugSettings { primary_host: Some("scada".into()), ..settings() };
+    let _agent = Agent::walking(&[broker.port()], settings, dir.path());
+    let (mut peer, _) = broker.accept().await;
+    assert_eq!(peer.words(3).await, ["SUBSCRIBE"; 3]);
+    let state = "spBv1.0/STATE/scada";
+    peer.publish(state, br#"{"online":true,"timestamp":1}"#.to_vec(), true).await;
+    assert_eq!(peer.words(4).await, BIRTHS[2..]);
+    peer.publish(state, br#"{"online":false,"timestamp":1}"#.to_vec(), false).await;
+    assert_eq!(peer.words(2).await, ["NDEATH", "DISCONNECT"]);
+    let (mut peer, connect) = broker.accept().await;
+    assert_eq!(bd_seq_of_will(&connect), Some(Value::Int64(1)));
+    assert_eq!(peer.words(3).await, ["SUBSCRIBE"; 3]);
 }

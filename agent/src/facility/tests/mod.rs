@@ -3,12 +3,14 @@
 //! ```text
 //!   settings  what cannot work is refused at start
 //!   rules     one rule of Sparkplug or ours a test, on the bare session
+//!   hosting   the primary host, and the walk over the brokers
 //!   laws      any order of events, read by a strict host
 //!   link      the whole link against a scripted broker on a real socket
 //! ```
 
 mod broker;
 mod host;
+mod hosting;
 mod laws;
 mod link;
 mod rules;

@@ -8,8 +8,8 @@ use eisbach_protocol::units::Millis;
 
 use super::world::{EPOCH_MS, Sent, World, float, good, rebirth_request};
 use crate::facility::FacilityState;
-use crate::facility::command::Inbound;
-use crate::facility::session::REBIRTH_PAUSE;
+use crate::facility::face::Inbound;
+use crate::facility::sparkplug::REBIRTH_PAUSE;
 
 fn metric<'a>(sent: &'a Sent, name: &str) -> &'a Metric {
     let metrics = &sent.payload().metrics;

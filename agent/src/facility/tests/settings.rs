@@ -3,18 +3,19 @@
 use eisbach_protocol::catalogue::Owner;
 use eisbach_protocol::sparkplug::{Id, TopicError};
 
-use crate::facility::transport::MAX_PACKET_BYTES;
-use crate::facility::{FacilityError, FacilitySettings, births};
+use crate::facility::link::MAX_PACKET_BYTES;
+use crate::facility::sparkplug::longest_birth;
+use crate::facility::{FacilityError, FacilitySettings, SparkplugSettings};
 
 fn settings() -> FacilitySettings {
     FacilitySettings {
-        host: "broker.plant".into(),
-        port: 1883,
-        group: "dc1".into(),
-        node: "node-7".into(),
+        brokers: vec!["mqtt://broker.plant".parse().unwrap()],
+        tls: None,
         client_id: "node-7".into(),
         keep_alive_s: 10,
+        node: "node-7".into(),
         state_dir: "/var/lib/eisbach".into(),
+        sparkplug: Some(SparkplugSettings { group: "dc1".into(), primary_host: None }),
     }
 }
 
@@ -32,7 +33,7 @@ fn good_settings_are_taken() {
 #[test]
 fn ids_that_brokers_stumble_over_are_refused() {
     let dot = |what| Some(FacilityError::Id { what, reason: TopicError::IdCharacter { character: '.' } });
-    assert_eq!(refusal(|settings| settings.group = "dc.1".into()), dot("group"));
+    assert_eq!(refusal(|settings| settings.sparkplug.as_mut().unwrap().group = "dc.1".into()), dot("group"));
     assert_eq!(refusal(|settings| settings.node = "node.7".into()), dot("node"));
     assert_eq!(refusal(|settings| settings.client_id = "node.7".into()), dot("client id"));
     let empty = FacilityError::Id { what: "node", reason: TopicError::EmptyId };
@@ -40,9 +41,16 @@ fn ids_that_brokers_stumble_over_are_refused() {
 }
 
 #[test]
-fn a_broker_without_host_or_port_is_refused() {
-    assert_eq!(refusal(|settings| settings.host = " ".into()), Some(FacilityError::Host));
-    assert_eq!(refusal(|settings| settings.port = 0), Some(FacilityError::Port));
+fn a_connection_that_leads_nowhere_or_tells_nothing_is_refused() {
+    assert_eq!(refusal(|settings| settings.brokers.clear()), Some(FacilityError::NoBroker));
+    assert_eq!(refusal(|settings| settings.sparkplug = None), Some(FacilityError::NoFace));
+}
+
+#[test]
+fn a_broker_within_tls_wants_certificates() {
+    let broker = "mqtts://broker.plant:8883";
+    let refused = FacilityError::NoTls { broker: broker.into() };
+    assert_eq!(refusal(|settings| settings.brokers.push(broker.parse().unwrap())), Some(refused));
 }
 
 #[test]
@@ -55,7 +63,7 @@ fn a_keep_alive_that_the_library_would_panic_over_is_refused() {
 
 #[test]
 fn every_birth_is_far_from_the_packet_limit() {
-    let longest = births::longest();
+    let longest = longest_birth();
     assert!((2_000..MAX_PACKET_BYTES / 8).contains(&longest), "{longest} bytes");
 }
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use eisbach_protocol::catalogue::{Kind, Owner, PointId, PointValue, points_of};
 use eisbach_protocol::reading::Reading;
-use eisbach_protocol::sparkplug::{Id, Metric, Payload, REBIRTH, Value};
+use eisbach_protocol::sparkplug::{Metric, Payload, REBIRTH, Value};
 use eisbach_protocol::units::Millis;
 
-use crate::facility::command::Inbound;
 use crate::facility::counters::Counters;
-use crate::facility::session::{Moment, Session};
-use crate::facility::topics::Topics;
-use crate::facility::transport::{Refused, Transport};
+use crate::facility::face::{Inbound, Moment, Next};
+use crate::facility::link::{Carrier, Delivery, Refused, Transport};
+use crate::facility::sparkplug::{SparkplugFace, SparkplugSettings};
 use crate::report::{ObjectReport, Report};
 
 /// UTC at the start of every test, milliseconds.
@@ -72,7 +71,8 @@ impl Transport for Recorder {
         self.take(Sent::Subscribe(filter.to_owned()))
     }
 
-    fn publish(&mut self, topic: &str, payload: Vec<u8>) -> Result<(), Refused> {
+    fn publish(&mut self, topic: &str, payload: Vec<u8>, delivery: Delivery) -> Result<(), Refused> {
+        assert_eq!(delivery, Delivery::Once, "{topic}");
         let payload = Payload::decode(&payload).expect("our own payloads decode");
         self.take(Sent::Publish { topic: topic.to_owned(), payload })
     }
@@ -85,7 +85,7 @@ impl Transport for Recorder {
 /// A session, its transport, its time and the node it speaks for.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) session: Session<Recorder>,
+    pub(super) session: Carrier<Recorder>,
     pub(super) counters: Arc<Counters>,
     pub(super) report: Report,
     recorder: Recorder,
@@ -95,10 +95,16 @@ pub(super) struct World {
 impl World {
     /// Offline, with two GPUs and a pump, and a transport that takes everything.
     pub(super) fn new() -> Self {
+        Self::of(&settings(), false)
+    }
+
+    /// The same, for a primary host, and with more than one broker to go to or not.
+    pub(super) fn of(settings: &SparkplugSettings, walks: bool) -> Self {
         let counters = Arc::new(Counters::default());
         let recorder = Recorder::default();
         recorder.0.borrow_mut().room = usize::MAX;
-        let session = Session::new(topics(), Arc::clone(&counters));
+        let face = SparkplugFace::new(settings, "node-7", walks).unwrap();
+        let session = Carrier::new(vec![Box::new(face)], Arc::clone(&counters));
         Self { session, counters, report: report(), recorder, now: Millis::ZERO }
     }
 
@@ -134,6 +140,11 @@ impl World {
         self.session.stop(self.moment())
     }
 
+    /// Where the session wants to go instead of this broker.
+    pub(super) fn wants_to_leave(&self) -> Option<Next> {
+        self.session.wants_to_leave()
+    }
+
     /// From now on the transport takes so many more messages.
     pub(super) fn room(&self, room: usize) {
         self.recorder.0.borrow_mut().room = room;
@@ -163,8 +174,9 @@ impl World {
     }
 }
 
-pub(super) fn topics() -> Topics {
-    Topics::new(Id::new("dc1").unwrap(), Id::new("node-7").unwrap())
+/// Of a node that tells whoever is there.
+pub(super) fn settings() -> SparkplugSettings {
+    SparkplugSettings { group: "dc1".into(), primary_host: None }
 }
 
 /// A node with two GPUs and a pump, all well.

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::tls::TlsFiles;
+
 const TLS: &str = "tls:";
 const RTU_TCP: &str = "rtu-tcp:";
 const RTU: &str = "rtu:";
@@ -50,17 +52,6 @@ pub enum Wire {
         /// How the line is driven.
         line: LineSettings,
     },
-}
-
-/// PEM files for TLS. They are read at every connection: renewed ones need no restart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TlsFiles {
-    /// Certificates of those who may vouch for the device; nobody else is believed.
-    pub ca: PathBuf,
-    /// Our certificate, followed by those between it and its CA. Devices take our role from it.
-    pub certificate: PathBuf,
-    /// The private key to our certificate.
-    pub key: PathBuf,
 }
 
 /// How a serial line is driven. Modbus RTU characters always have eight data bits.

@@ -11,7 +11,6 @@
 //! options, the manners of a serial line ([`shim`]), and that an RTU answer is one whole frame and nothing else.
 
 mod address;
-mod aside;
 mod call;
 mod rtu;
 mod serial;
@@ -21,12 +20,12 @@ mod tls;
 
 use std::io;
 
-pub use self::address::{LineSettings, Parity, StopBits, TlsFiles, Wire, WireError};
-use self::aside::Aside;
+pub use self::address::{LineSettings, Parity, StopBits, Wire, WireError};
 use self::rtu::RtuBus;
 use self::tcp::TcpBus;
 use self::tls::TlsBus;
 use super::bus::{Bus, CallError, Connector, Medium, Request, Response};
+use crate::aside::Aside;
 
 /// Connects over one wire.
 #[derive(Debug)]

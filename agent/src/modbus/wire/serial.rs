@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_serial::{DataBits, ErrorKind, FlowControl, SerialPortBuilder, SerialStream};
 
 use super::address::{LineSettings, Parity, StopBits};
-use super::aside::Aside;
+use crate::aside::Aside;
 
 /// Opens `path` for ourselves alone.
 pub(super) async fn open(path: &Path, line: LineSettings, aside: &Aside) -> io::Result<SerialStream> {

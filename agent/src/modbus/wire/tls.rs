@@ -4,27 +4,23 @@
 //! used, and an expired one noticed, at the next connection.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_modbus::Slave;
 use tokio_modbus::client::{Context, tcp};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{CertificateError, Error};
 
-use super::address::TlsFiles;
-use super::aside::Aside;
 use super::call::call;
 use super::tcp as socket;
+use crate::aside::Aside;
 use crate::modbus::bus::{Bus, CallError, Request, Response};
+use crate::tls::{Material, TlsFiles};
 
 /// A controller of a pump computes an RSA signature in a second or two (estimate).
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
@@ -38,7 +34,8 @@ pub(super) async fn connect(
 ) -> io::Result<TlsStream<TcpStream>> {
     let name = name_of(address, server_name)?;
     let read = files.clone();
-    let config = aside.run("reading the certificates", move || Ok(configure(&read)?)).await?;
+    let config =
+        aside.run("reading the certificates", move || Ok(Material::read(&read)?.config(&read)?)).await?;
     let stream = socket::connect(address).await?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match timeout(HANDSHAKE_DEADLINE, handshake).await {
@@ -73,67 +70,14 @@ impl Bus for TlsBus {
     }
 }
 
-/// Why there can be no handshake.
-#[derive(Debug, Error)]
-enum TlsError {
-    #[error("cannot use the {what} in {path}: {source}; give a PEM file that the service's user may read")]
-    Unusable { what: &'static str, path: PathBuf, source: pem::Error },
-    #[error("there is no certificate in {path}; give a PEM file with the {what}")]
-    Empty { what: &'static str, path: PathBuf },
-    #[error("a certificate in {path} cannot vouch for anyone: {source}; give the CA's own")]
-    Authority { path: PathBuf, source: Error },
-    #[error("the certificate in {certificate} and the key in {key} cannot be used: {source}; give a pair")]
-    Pair { certificate: PathBuf, key: PathBuf, source: Error },
-    #[error("`{name}` cannot stand in a certificate; set `server_name` to the name in the device's")]
-    Name { name: String },
-    #[error("TLS cannot be set up: {0}")]
-    Provider(Error),
-}
-
-impl From<TlsError> for io::Error {
-    fn from(error: TlsError) -> Self {
-        Self::new(io::ErrorKind::InvalidInput, error)
-    }
-}
-
-fn name_of(address: &str, server_name: Option<&str>) -> Result<ServerName<'static>, TlsError> {
+fn name_of(address: &str, server_name: Option<&str>) -> io::Result<ServerName<'static>> {
     let host = address.rsplit_once(':').map_or(address, |(host, _port)| host);
     let name = server_name.unwrap_or_else(|| host.trim_start_matches('[').trim_end_matches(']'));
-    ServerName::try_from(name.to_owned()).map_err(|_no_name| TlsError::Name { name: name.to_owned() })
-}
-
-fn configure(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
-    let mut authorities = RootCertStore::empty();
-    for authority in certificates("CA certificates", &files.ca)? {
-        authorities
-            .add(authority)
-            .map_err(|source| TlsError::Authority { path: files.ca.clone(), source })?;
-    }
-    let chain = certificates("certificate", &files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::Unusable {
-        what: "key",
-        path: files.key.clone(),
-        source,
-    })?;
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Provider)?
-        .with_root_certificates(authorities)
-        .with_client_auth_cert(chain, key)
-        .map_err(|source| TlsError::Pair {
-            certificate: files.certificate.clone(),
-            key: files.key.clone(),
-            source,
-        })
-}
-
-fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unusable = |source| TlsError::Unusable { what, path: path.to_owned(), source };
-    let found: Vec<_> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(unusable)?;
-    if found.is_empty() {
-        return Err(TlsError::Empty { what, path: path.to_owned() });
-    }
-    Ok(found)
+    ServerName::try_from(name.to_owned()).map_err(|_no_name| {
+        let message =
+            format!("`{name}` cannot stand in a certificate; set `server_name` to the name in the device's");
+        io::Error::new(io::ErrorKind::InvalidInput, message)
+    })
 }
 
 /// `error` with what to do, where it is about certificates.
@@ -179,8 +123,11 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::task::JoinSet;
     use tokio_rustls::TlsAcceptor;
-    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use tokio_rustls::rustls::server::WebPkiClientVerifier;
+    use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
     /// A CA that signs whom it is told to.
     struct Authority(Issuer<'static, KeyPair>, String);
@@ -252,10 +199,14 @@ mod tests {
         }
     }
 
+    fn certificates(path: &std::path::Path) -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_file_iter(path).unwrap().map(Result::unwrap).collect()
+    }
+
     fn server(files: &TlsFiles) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let mut authorities = RootCertStore::empty();
-        for authority in certificates("CA", &files.ca).unwrap() {
+        for authority in certificates(&files.ca) {
             authorities.add(authority).unwrap();
         }
         let verifier =
@@ -267,7 +218,7 @@ mod tests {
             .unwrap()
             .with_client_cert_verifier(verifier)
             .with_single_cert(
-                certificates("certificate", &files.certificate).unwrap(),
+                certificates(&files.certificate),
                 PrivateKeyDer::from_pem_file(&files.key).unwrap(),
             );
         Arc::new(config.unwrap())
@@ -360,7 +311,8 @@ mod tests {
                 "give a pair",
             ),
         ] {
-            let told = configure(&files).unwrap_err().to_string();
+            let told =
+                Material::read(&files).and_then(|material| material.config(&files)).unwrap_err().to_string();
             for words in [what, &*named.to_string_lossy(), mend] {
                 assert!(told.contains(words), "`{words}` is missing in: {told}");
             }
@@ -377,6 +329,6 @@ mod tests {
         ] {
             assert_eq!(name_of(address, server_name).unwrap().to_str(), called);
         }
-        assert!(matches!(name_of("a_b:802", Some("no name")), Err(TlsError::Name { .. })));
+        assert!(name_of("a_b:802", Some("no name")).is_err());
     }
 }

@@ -1,33 +1,26 @@
 //! What a host may ask for, and what is refused.
 //!
 //! ```text
-//!   message ─► retained? ─► ours? ─► to a device? ─► decodes? ─► Node Control/Rebirth = true ──► Order::Rebirth
-//!                 └───────────┴────────────┴────────────┴───────────────────┴──► Refusal
+//!   message ─► retained? ─► ours? ─► to a device? ─► decodes? ─► Node Control/Rebirth = true ──────► Order::Rebirth
+//!                 │           │            │            │    └──► Node Control/Next Server = true ──► Order::NextServer
+//!                 └───────────┴────────────┴────────────┴─────────────────────────────────────────► Refusal
 //! ```
 //!
 //! A Sparkplug command carries no sender, no expiry and no proof, so the only one obeyed is the one that cannot
 //! change anything but our own chatter. A retained command is an order of unknown age.
 
-use eisbach_protocol::sparkplug::{Message, Metric, Payload, REBIRTH, Topic, Value};
+use eisbach_protocol::sparkplug::{Message, Metric, NEXT_SERVER, Payload, REBIRTH, Topic, Value};
 
 use super::topics::Topics;
-
-/// A message that came for us.
-#[derive(Clone, Debug)]
-pub(super) struct Inbound {
-    /// Where it was published.
-    pub(super) topic: String,
-    /// What it says.
-    pub(super) payload: Vec<u8>,
-    /// Kept by the broker from an unknown time ago.
-    pub(super) retained: bool,
-}
+use crate::facility::face::Inbound;
 
 /// What we do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Publish all births again.
     Rebirth,
+    /// Leave this broker for the next one of our list.
+    NextServer,
 }
 
 /// Why we do nothing.
@@ -41,8 +34,10 @@ pub(super) enum Refusal {
     Device,
     /// Not a Sparkplug payload, or beyond its bounds.
     Malformed,
-    /// None of its metrics is `Node Control/Rebirth` = true.
+    /// None of its metrics is an order that we know.
     Unknown,
+    /// There is no other broker to go to.
+    NoOtherServer,
 }
 
 impl Refusal {
@@ -54,6 +49,7 @@ impl Refusal {
             Self::Device => "device_is_read_only",
             Self::Malformed => "malformed",
             Self::Unknown => "unknown",
+            Self::NoOtherServer => "no_other_server",
         }
     }
 }
@@ -76,11 +72,18 @@ pub(super) fn judge(inbound: &Inbound, ours: &Topics) -> Result<Order, Refusal> 
         }
     }
     let payload = Payload::decode(&inbound.payload).map_err(|_| Refusal::Malformed)?;
-    if payload.metrics.iter().any(asks_for_rebirth) { Ok(Order::Rebirth) } else { Err(Refusal::Unknown) }
+    let asks = |name| payload.metrics.iter().any(|metric| is_true(metric, name));
+    if asks(NEXT_SERVER) {
+        Ok(Order::NextServer)
+    } else if asks(REBIRTH) {
+        Ok(Order::Rebirth)
+    } else {
+        Err(Refusal::Unknown)
+    }
 }
 
-fn asks_for_rebirth(metric: &Metric) -> bool {
-    metric.name() == Some(REBIRTH) && metric.value(None) == Ok(Some(Value::Boolean(true)))
+fn is_true(metric: &Metric, name: &str) -> bool {
+    metric.name() == Some(name) && metric.value(None) == Ok(Some(Value::Boolean(true)))
 }
 
 #[cfg(test)]

@@ -19,14 +19,14 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::counters::Counters;
+use crate::facility::counters::Counters;
 
 /// A disk that takes longer is treated as broken.
 const SAVE_LIMIT: Duration = Duration::from_millis(500);
 
 /// The sequence and the file it is kept in.
 #[derive(Debug)]
-pub(super) struct BdSeq {
+pub(crate) struct BdSeq {
     path: PathBuf,
     last: Option<u8>,
     reserved: Option<u8>,
@@ -45,7 +45,7 @@ enum Save {
 
 impl BdSeq {
     /// Goes on where `state_dir/bdseq` ends; at zero if there is none or it cannot be read.
-    pub(super) fn load(state_dir: &Path, counters: Arc<Counters>) -> Self {
+    pub(crate) fn load(state_dir: &Path, counters: Arc<Counters>) -> Self {
         let path = state_dir.join("bdseq");
         let last = match read(&path) {
             Ok(number) => Some(number),
@@ -62,7 +62,7 @@ impl BdSeq {
     }
 
     /// The number for the next CONNECT, on disk if the disk works.
-    pub(super) async fn reserve(&mut self) -> u8 {
+    pub(crate) async fn reserve(&mut self) -> u8 {
         if let Some(number) = self.reserved {
             return number;
         }
@@ -73,7 +73,7 @@ impl BdSeq {
     }
 
     /// A CONNECT may have left with the reserved number.
-    pub(super) const fn spent(&mut self) {
+    pub(crate) const fn spent(&mut self) {
         if let Some(number) = self.reserved.take() {
             self.last = Some(number);
         }

@@ -13,11 +13,10 @@ use eisbach_protocol::catalogue::Owner;
 use eisbach_protocol::units::Millis;
 
 use super::births;
-use super::counters::Counters;
-use super::session::Moment;
 use super::tags::{Shown, Tag, tags};
 use super::topics::{ObjectTopics, Topics};
-use super::transport::{Refused, Transport};
+use crate::facility::face::{Moment, Outlet};
+use crate::facility::link::{Delivery, Refused};
 use crate::report::{ObjectReport, Report};
 
 /// What the host has been told since the node's birth.
@@ -37,23 +36,19 @@ struct BornObject {
     published: Vec<Shown>,
 }
 
-/// The way out, for the time of one step.
+/// The way out, at the moment of one step.
 #[derive(Debug)]
-pub(super) struct Outlet<'a, T> {
+pub(super) struct Way<'a, 'b> {
     /// The connection.
-    pub(super) transport: &'a mut T,
-    /// Where messages are counted.
-    pub(super) counters: &'a Counters,
+    pub(super) out: &'a mut Outlet<'b>,
     /// When the step happens.
     pub(super) now: Moment,
 }
 
-impl<T: Transport> Outlet<'_, T> {
-    /// Publishes and counts.
+impl Way<'_, '_> {
+    /// Publishes as Sparkplug wants it for everything but the will: once, and not retained.
     pub(super) fn publish(&mut self, topic: &str, payload: Vec<u8>) -> Result<(), Refused> {
-        self.transport.publish(topic, payload)?;
-        self.counters.published.count();
-        Ok(())
+        self.out.publish(topic, payload, Delivery::Once)
     }
 
     /// Publishes what has its place in the order of messages. The next place is taken only if it left.
@@ -74,14 +69,14 @@ impl Born {
     pub(super) fn publish(
         report: &Report,
         topics: &Topics,
-        bd_seq: u8,
-        outlet: &mut Outlet<'_, impl Transport>,
+        walks: bool,
+        way: &mut Way<'_, '_>,
     ) -> Result<Self, Refused> {
         let node = report.objects.iter().find(|object| object.owner == Owner::Node);
         let tags: Vec<_> = node.iter().flat_map(|node| tags(report, node)).collect();
-        outlet.publish(&topics.own.birth, births::node_birth(bd_seq, outlet.now.wall_ms, &tags))?;
+        way.publish(&topics.own.birth, births::node_birth(way.out.bd_seq, way.now.wall_ms, walks, &tags))?;
         let born = |node: &ObjectReport| BornObject::new(node, topics.own.clone(), &tags);
-        Ok(Self { at: outlet.now.at, next_seq: 1, objects: node.map(born).into_iter().collect() })
+        Ok(Self { at: way.now.at, next_seq: 1, objects: node.map(born).into_iter().collect() })
     }
 
     /// When the node was born.
@@ -96,33 +91,28 @@ impl Born {
         &mut self,
         report: &Report,
         topics: &Topics,
-        outlet: &mut Outlet<'_, impl Transport>,
+        way: &mut Way<'_, '_>,
     ) -> Result<(), Refused> {
-        self.publish_deaths(report, outlet)?;
+        self.publish_deaths(report, way)?;
         for object in report.objects.iter().filter(|object| is_there(object)) {
             let tags: Vec<_> = tags(report, object).collect();
             if let Some(born) = self.objects.iter_mut().find(|born| born.name == object.name) {
-                born.publish_changes(&tags, &mut self.next_seq, outlet)?;
+                born.publish_changes(&tags, &mut self.next_seq, way)?;
             } else if let Ok(topics) = topics.of(object.owner, &object.name) {
                 let birth = |seq, wall_ms| births::device_birth(seq, wall_ms, &tags);
-                outlet.publish_in_order(&mut self.next_seq, &topics.birth, birth)?;
+                way.publish_in_order(&mut self.next_seq, &topics.birth, birth)?;
                 self.objects.push(BornObject::new(object, topics, &tags));
             }
         }
         Ok(())
     }
 
-    fn publish_deaths(
-        &mut self,
-        report: &Report,
-        outlet: &mut Outlet<'_, impl Transport>,
-    ) -> Result<(), Refused> {
+    fn publish_deaths(&mut self, report: &Report, way: &mut Way<'_, '_>) -> Result<(), Refused> {
         let mut outcome = Ok(());
         self.objects.retain(|born| {
             let lives = report.objects.iter().any(|object| object.name == born.name && is_there(object));
             if !lives && outcome.is_ok() {
-                outcome =
-                    outlet.publish_in_order(&mut self.next_seq, &born.topics.death, births::device_death);
+                outcome = way.publish_in_order(&mut self.next_seq, &born.topics.death, births::device_death);
                 return outcome.is_err();
             }
             true
@@ -136,20 +126,14 @@ impl BornObject {
         Self { name: object.name.clone(), topics, published: tags.iter().map(Tag::shown).collect() }
     }
 
-    fn publish_changes(
-        &mut self,
-        tags: &[Tag],
-        seq: &mut u8,
-        outlet: &mut Outlet<'_, impl Transport>,
-    ) -> Result<(), Refused> {
+    fn publish_changes(&mut self, tags: &[Tag], seq: &mut u8, way: &mut Way<'_, '_>) -> Result<(), Refused> {
         let differs = |(tag, published): &(&Tag, &mut Shown)| tag.differs_from(**published);
         let changed: Vec<_> = tags.iter().zip(&mut self.published).filter(differs).collect();
         if changed.is_empty() {
             return Ok(());
         }
         let metrics = changed.iter().map(|(tag, _)| tag.data());
-        outlet
-            .publish_in_order(seq, &self.topics.data, |seq, wall_ms| births::data(seq, wall_ms, metrics))?;
+        way.publish_in_order(seq, &self.topics.data, |seq, wall_ms| births::data(seq, wall_ms, metrics))?;
         for (tag, published) in changed {
             *published = tag.shown();
         }

@@ -16,15 +16,15 @@ const DEADLINE: Duration = Duration::from_millis(800);
 
 /// The place for one blocking job.
 #[derive(Debug)]
-pub(super) struct Aside(Arc<Semaphore>);
+pub(crate) struct Aside(Arc<Semaphore>);
 
 impl Aside {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new(1)))
     }
 
     /// The outcome of `job`, which is called `what` in messages.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         what: &str,
         job: impl FnOnce() -> io::Result<T> + Send + 'static,
