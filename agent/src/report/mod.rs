@@ -1,17 +1,21 @@
-//! What leaves the node: every point of every object with its reading, and the alarms that stand.
+//! What leaves the node: every point of every object with its reading, the alarms that stand, and what happened.
 //!
 //! The cycle makes one [`Report`] when it is done; every face is a pure function over it.
 
+pub mod events;
 mod points;
 
 pub(crate) use points::SLOW_STALE;
 pub use points::{Cycle, compose};
+
+use std::sync::Arc;
 
 use eisbach_protocol::alarm;
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue};
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::Millis;
 
+use self::events::Events;
 use crate::hooks::{Hook, HookStatus};
 
 /// The node's state after one control cycle.
@@ -27,6 +31,8 @@ pub struct Report {
     pub alarms: [bool; alarm::COUNT],
     /// What became of the hooks, in the order of [`Hook::ALL`].
     pub hooks: [HookStatus; Hook::COUNT],
+    /// The newest events.
+    pub events: Arc<Events>,
 }
 
 /// One object: the node, a GPU, the pump and so on.

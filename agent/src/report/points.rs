@@ -2,6 +2,8 @@
 //!
 //! The catalogue lists the points; here each gets its value. A point without one does not compile.
 
+use std::sync::Arc;
+
 use eisbach_control::{Decision, GpuDecision, Release, Rung, Snapshot};
 use eisbach_protocol::alarm::{self, ALARMS, Alarm};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
@@ -10,6 +12,7 @@ use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Kelvin, Millis, Quantity, Watts};
 
+use super::events::Events;
 use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
@@ -23,7 +26,7 @@ use crate::why;
 pub(crate) const SLOW_STALE: Millis = Millis::from_secs(30);
 
 /// What the cycle itself knows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Cycle {
     /// Cycles completed.
     pub count: u64,
@@ -33,6 +36,8 @@ pub struct Cycle {
     pub alarms: [bool; alarm::COUNT],
     /// What became of the hooks.
     pub hooks: [HookStatus; Hook::COUNT],
+    /// What happened.
+    pub events: Arc<Events>,
 }
 
 /// Everything the points are made of.
@@ -67,7 +72,7 @@ pub fn compose(
     for (standing, def) in alarms.iter_mut().zip(&ALARMS) {
         *standing |= decision.alarms.has(def.alarm);
     }
-    Report { at: now, wall_ms, objects, alarms, hooks: cycle.hooks }
+    Report { at: now, wall_ms, objects, alarms, hooks: cycle.hooks, events: Arc::clone(&cycle.events) }
 }
 
 const fn owner(role: DeviceRole) -> Owner {
