@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use eisbach_control::{
-    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
+    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, Remote, RoomInput, Snapshot, ValveInput,
 };
 use eisbach_protocol::gpu_link::{Aged, Field};
 use eisbach_protocol::reading::{BadReason, Reading};
@@ -35,6 +35,7 @@ pub fn snapshot(links: &Links, gpus_expected: usize, reset: bool, now: Millis) -
         gpus_expected,
         detached: view.is_detached(now),
         power_budget: None,
+        remote: Remote::default(),
         pump: PumpInput {
             running: quantity.flag(DeviceRole::Pump, Signal::PumpRunning),
             alarm: quantity.flag(DeviceRole::Pump, Signal::PumpAlarm),

@@ -14,6 +14,7 @@ use crate::flow_guard::{Flow, FlowGuard, Known};
 use crate::history::History;
 use crate::ladder::{Context, Order};
 use crate::pump::{FULL_SPEED, PumpLoop, PumpTask};
+use crate::remote::RemoteOutcome;
 use crate::rungs::{distance_to_next, highest_rung};
 use crate::snapshot::Snapshot;
 use crate::standing::{Facts, is_silent, standing};
@@ -361,6 +362,7 @@ impl Controller {
             hottest_margin: analysis.node.hottest,
             cooling_proven: self.cooling_proven(analysis),
             escalation: Escalation::default(),
+            remote: RemoteOutcome::default(),
             alarms: self.alarms(snapshot, analysis, now),
         }
     }

@@ -5,6 +5,7 @@ use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Megahertz, Milli
 use heapless::Vec;
 
 use crate::alarms::AlarmSet;
+use crate::remote::RemoteOutcome;
 use crate::state::{Cause, StateName};
 
 /// The outcome of one step.
@@ -42,6 +43,8 @@ pub struct Decision {
     pub cooling_proven: bool,
     /// What is asked of others, because throttling is not enough.
     pub escalation: Escalation,
+    /// What became of the orders from afar.
+    pub remote: RemoteOutcome,
     /// Which alarms stand.
     pub alarms: AlarmSet,
 }
@@ -216,6 +219,8 @@ words! {
         LeakInterlock => "leak_interlock",
         /// A budget that the node's GPUs share.
         Budget => "budget",
+        /// An order from afar.
+        Remote => "remote",
         /// The staged release after throttling.
         Release => "release",
         /// Ordinary operation.
@@ -256,6 +261,20 @@ words! {
         ThermalBudget => "the coolant carries no more heat than this",
         /// The facility's word.
         FacilityBudget => "the facility grants no more power than this",
+        /// More flow by order.
+        FlowOrdered => "more flow was ordered from afar",
+        /// More cooling by order.
+        CoolingOrdered => "less heat for recovery was ordered from afar",
+        /// Set-point by order.
+        SupplyOrdered => "this supply temperature was ordered from afar",
+        /// The highest set-point.
+        SupplyHighest => "supply may not be warmer than this",
+        /// By hand.
+        HeldByHand => "held by hand, by order from afar",
+        /// Draining by order.
+        DrainOrdered => "draining was ordered from afar",
+        /// Isolation by order.
+        IsolationOrdered => "isolation was ordered from afar, loop stopped",
         /// The GPU process has let go.
         GpusDetached => "the GPUs are detached and count as heating",
         /// A GPU does not answer.

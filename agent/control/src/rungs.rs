@@ -22,6 +22,7 @@ pub(crate) fn highest_rung(gpus: &[GpuDecision], pump: Output<Percent>, valve: O
         | Leader::DewPoint
         | Leader::LeakInterlock
         | Leader::Budget
+        | Leader::Remote
         | Leader::Release
         | Leader::Normal => false,
     };

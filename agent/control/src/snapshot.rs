@@ -5,6 +5,8 @@ use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, Kelvin, KiloPascal, LitersPerMinute, Megahertz, Percent, Watts};
 use heapless::Vec;
 
+use crate::remote::Remote;
+
 /// The node at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -16,6 +18,8 @@ pub struct Snapshot {
     pub detached: bool,
     /// Most that all GPUs together may draw, by the facility's word. What is no power is not believed.
     pub power_budget: Option<Watts>,
+    /// Orders from afar that are in force.
+    pub remote: Remote,
     /// The loop's pump.
     pub pump: PumpInput,
     /// The recovery valve.

@@ -1,0 +1,84 @@
+//! Orders from afar, and what became of each.
+//!
+//! ```text
+//!                 more cooling, less heat                  anything else, inside the envelope, while Running
+//!   pump   max(automatic, at least)                ◄── manual, never below what the present heat needs
+//!   valve  min(automatic, at most)                 ◄── manual, never above what cooling leaves to recovery
+//!   supply dew point + distance ≤ target           ≤   highest supply of the tuning
+//!   drain  asked for besides the node's own calls
+//!   isolate the loop stops as for a leak, and stays so until it is reset
+//! ```
+//!
+//! An order is data in the snapshot. Who may give it, and for how long, has been judged before; what cannot be obeyed
+//! is told, not obeyed.
+
+use eisbach_protocol::units::{Celsius, Percent, Watts};
+
+use crate::decision::Reason;
+
+/// The orders in force. What is no number is no order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Remote {
+    /// The pump turns no slower than this.
+    pub pump_at_least: Option<Percent>,
+    /// Recovery gets no more of the valve than this.
+    pub valve_at_most: Option<Percent>,
+    /// Supply temperature to aim at.
+    pub supply_target: Option<Celsius>,
+    /// Actuators held by hand.
+    pub manual: Option<Manual>,
+    /// No new work for this node.
+    pub drain: bool,
+    /// The loop shall stand still and be cut off.
+    pub isolate: bool,
+}
+
+/// Actuators held by hand; `None` stays automatic.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Manual {
+    /// Pump speed.
+    pub pump: Option<Percent>,
+    /// Recovery valve position.
+    pub valve: Option<Percent>,
+}
+
+/// What became of every order that carries a number. Draining and isolation are always obeyed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RemoteOutcome {
+    /// Of [`Remote::pump_at_least`].
+    pub pump_at_least: Fate<Percent>,
+    /// Of [`Remote::valve_at_most`].
+    pub valve_at_most: Fate<Percent>,
+    /// Of [`Remote::supply_target`].
+    pub supply_target: Fate<Celsius>,
+    /// Of [`Manual::pump`].
+    pub manual_pump: Fate<Percent>,
+    /// Of [`Manual::valve`].
+    pub manual_valve: Fate<Percent>,
+    /// Of [`Snapshot::power_budget`](crate::Snapshot::power_budget).
+    pub power_budget: Fate<Watts>,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Fate<T> {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It is no number that can be obeyed, so it counts for nothing.
+    Senseless,
+    /// Obeyed as given.
+    InForce,
+    /// Obeyed as far as it goes.
+    Clamped {
+        /// What holds instead.
+        to: T,
+        /// What forbids the rest.
+        by: Reason,
+    },
+    /// Something stronger decides.
+    Overridden {
+        /// What it is.
+        by: Reason,
+    },
+}
