@@ -24,6 +24,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod alarm_book;
 mod alarms;
 mod budget;
 mod controller;
@@ -46,6 +47,9 @@ mod supply;
 mod throttle;
 mod tuning;
 
+pub use alarm_book::{
+    AlarmBook, AlarmChange, AlarmChanges, AlarmState, AlarmView, Conditions, LONGEST_SHELF, Moment, Refusal,
+};
 pub use alarms::AlarmSet;
 pub use controller::Controller;
 pub use decision::{Decision, Escalation, GpuDecision, Leader, Output, Reason, Release, Rung};
