@@ -11,6 +11,7 @@
 //! the cycle. `eisbach-agent gpu` is the other process: it owns NVML and has no network.
 
 pub mod act;
+pub mod alarms;
 mod aside;
 pub mod clock;
 pub mod config;

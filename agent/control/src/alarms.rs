@@ -19,6 +19,18 @@ impl AlarmSet {
         }
     }
 
+    /// Raises or clears `alarm`.
+    pub fn set(&mut self, standing: bool, alarm: Alarm) {
+        self.0 &= !(1 << alarm as u64);
+        self.raise_if(standing, alarm);
+    }
+
+    /// The alarms of both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether `alarm` stands.
     #[must_use]
     pub const fn has(self, alarm: Alarm) -> bool {
@@ -42,5 +54,11 @@ mod tests {
         set.raise_if(false, Alarm::PumpSilent);
         set.raise_if(true, Alarm::CycleOverrun);
         assert!(set.iter().eq([Alarm::Leak, Alarm::CycleOverrun]));
+        set.set(false, Alarm::Leak);
+        set.set(true, Alarm::Condensation);
+        assert!(set.iter().eq([Alarm::Condensation, Alarm::CycleOverrun]));
+        let mut other = AlarmSet::NONE;
+        other.set(true, Alarm::Leak);
+        assert!(set.with(other).iter().eq([Alarm::Leak, Alarm::Condensation, Alarm::CycleOverrun]));
     }
 }

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+pub use eisbach_control::AlarmChange;
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::units::Watts;
 
@@ -92,36 +93,6 @@ pub struct AlarmEvent {
     pub by: Option<Short>,
     /// When, in UTC milliseconds.
     pub wall_ms: u64,
-}
-
-/// What changed in an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlarmChange {
-    /// It came.
-    Raised {
-        /// It was the first of its trip: look here for the cause.
-        first_out: bool,
-    },
-    /// It went.
-    Cleared,
-    /// Somebody has seen it.
-    Acknowledged,
-    /// Somebody put it aside for a while.
-    Shelved {
-        /// Until then, in UTC milliseconds.
-        until_ms: u64,
-    },
-    /// It is no longer aside.
-    Unshelved,
-    /// Another alarm explains it.
-    Suppressed {
-        /// That one.
-        by: Alarm,
-    },
-    /// Nothing explains it any more.
-    Unsuppressed,
-    /// Somebody ended it, its condition being gone.
-    Reset,
 }
 
 /// What became of a command.
