@@ -79,7 +79,7 @@ impl Links {
 }
 
 fn facility_settings(config: &Config, connection: &ConnectionConfig) -> FacilitySettings {
-    let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug } =
+    let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug, json } =
         connection.clone();
     FacilitySettings {
         brokers,
@@ -89,6 +89,7 @@ fn facility_settings(config: &Config, connection: &ConnectionConfig) -> Facility
         node: config.node.clone(),
         state_dir: config.state.clone(),
         sparkplug,
+        json,
     }
 }
 

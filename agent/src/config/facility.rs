@@ -6,12 +6,13 @@
 //!      └─ …                                          a face stands at most once, on either connection
 //! ```
 
+use eisbach_protocol::units::Millis;
 use serde::Deserialize;
 
 use super::ConfigError;
 use super::checked::Checker;
 use super::raw;
-use crate::facility::{BrokerAddress, KEEP_ALIVE_S, SparkplugSettings};
+use crate::facility::{BrokerAddress, JsonSettings, KEEP_ALIVE_S, SparkplugSettings};
 use crate::tls::TlsFiles;
 
 /// Longest list of brokers: a cluster has three or five.
@@ -26,6 +27,7 @@ pub(super) struct Connection {
     #[serde(default = "ten")]
     keep_alive_s: u16,
     sparkplug: Option<Sparkplug>,
+    json: Option<Json>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -33,6 +35,20 @@ pub(super) struct Connection {
 struct Sparkplug {
     group: String,
     primary_host: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Json {
+    prefix: String,
+    period_ms: u64,
+    discovery: Option<String>,
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self { prefix: "eisbach/v1".into(), period_ms: 1000, discovery: None }
+    }
 }
 
 const fn ten() -> u16 {
@@ -54,12 +70,14 @@ pub struct ConnectionConfig {
     pub keep_alive_s: u16,
     /// The Sparkplug face, if it is here.
     pub sparkplug: Option<SparkplugSettings>,
+    /// The plain face, if it is here.
+    pub json: Option<JsonSettings>,
 }
 
 impl ConnectionConfig {
     /// The faces that it carries, by their names.
     fn faces(&self) -> impl Iterator<Item = &'static str> {
-        self.sparkplug.iter().map(|_| "sparkplug")
+        self.sparkplug.iter().map(|_| "sparkplug").chain(self.json.iter().map(|_| "json"))
     }
 }
 
@@ -121,6 +139,7 @@ impl Checker<'_> {
             client_id,
             keep_alive_s: raw.keep_alive_s,
             sparkplug: raw.sparkplug.map(|face| self.sparkplug(section, face)).transpose()?,
+            json: raw.json.map(|face| self.json(section, face)).transpose()?,
         };
         if connection.faces().next().is_none() {
             let must = format!("at least one face, for example [{section}.sparkplug]");
@@ -135,6 +154,28 @@ impl Checker<'_> {
             self.name(&format!("{section}.sparkplug.primary_host"), host)?;
         }
         Ok(SparkplugSettings { group: raw.group, primary_host: raw.primary_host })
+    }
+
+    fn json(&self, section: &str, raw: Json) -> Result<JsonSettings, ConfigError> {
+        self.topic(&format!("{section}.json.prefix"), &raw.prefix)?;
+        if let Some(discovery) = &raw.discovery {
+            self.topic(&format!("{section}.json.discovery"), discovery)?;
+        }
+        self.within(&format!("{section}.json.period_ms"), raw.period_ms, &(200..=60_000))?;
+        let period = Millis::new(raw.period_ms);
+        Ok(JsonSettings { prefix: raw.prefix, period, discovery: raw.discovery })
+    }
+
+    /// The first levels of a topic.
+    fn topic(&self, key: &str, topic: &str) -> Result<(), ConfigError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let level = |level: &str| !level.is_empty() && level.chars().all(plain);
+        if topic.len() <= 64 && topic.split('/').all(level) {
+            Ok(())
+        } else {
+            let must = "levels of letters, digits, '-' or '_' with '/' between them, 64 at most in all";
+            Err(self.value(key, format!("\"{topic}\""), must))
+        }
     }
 
     /// Two connections of one client id at one broker throw each other out, for ever.

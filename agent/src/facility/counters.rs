@@ -12,6 +12,11 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many more.
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -55,6 +60,8 @@ counters! {
     commands_refused
     /// Words of the primary host that were none.
     host_states_refused
+    /// Events that were overwritten before a face could tell them.
+    events_missed
     /// Connections whose `bdSeq` could not be written to disk first.
     bd_seq_unsaved
 }

@@ -94,6 +94,11 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
+    /// Messages with [`Delivery::Sure`] that the broker has not confirmed yet.
+    pub(crate) fn unconfirmed(&self) -> usize {
+        self.transport.unconfirmed()
+    }
+
     /// Asks to leave this broker after this call, with everybody's last words.
     pub(crate) const fn leave(&mut self, next: Next) {
         *self.leave = Some(next);

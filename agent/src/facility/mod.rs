@@ -11,8 +11,10 @@
 
 mod counters;
 mod face;
+mod json;
 mod link;
 mod settings;
+mod shown;
 mod sparkplug;
 
 #[cfg(test)]
@@ -27,12 +29,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::counters::Counters;
 use self::face::Face;
+use self::json::JsonFace;
 use self::link::{Brokers, Carrier, CarrierTask, Connector, EVENTS, Keeper, Who, Will, no_certificates};
 use self::sparkplug::{BdSeq, SparkplugFace};
 use crate::clock::Clock;
 use crate::report::Report;
 
 pub use self::counters::FacilityCounters;
+pub use self::json::JsonSettings;
 pub use self::link::{BrokerAddress, BrokerAddressError, CertificateState, CertificateStatus};
 pub use self::settings::{FacilityError, FacilitySettings, KEEP_ALIVE_S};
 pub use self::sparkplug::SparkplugSettings;
@@ -166,6 +170,15 @@ fn faces(
             .map_err(|(what, reason)| FacilityError::Id { what, reason })?;
         let bd_seq = BdSeq::load(&settings.state_dir, Arc::clone(counters));
         will = Will::Death { bd_seq, topic: face.death_topic() };
+        faces.push(Box::new(face));
+    }
+    if let Some(json) = settings.json.clone() {
+        let face = JsonFace::new(json, &settings.node);
+        // There is one will a connection, and a Sparkplug host depends on its own.
+        if let Will::None = will {
+            let (topic, payload) = face.will();
+            will = Will::Status { topic, payload };
+        }
         faces.push(Box::new(face));
     }
     Ok((faces, will))

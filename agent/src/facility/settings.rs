@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use eisbach_protocol::sparkplug::{Id, TopicError};
 
+use super::json::JsonSettings;
 use super::link::{BrokerAddress, MAX_PACKET_BYTES};
 use super::sparkplug::{self, SparkplugSettings};
 use crate::tls::TlsFiles;
@@ -31,6 +32,8 @@ pub struct FacilitySettings {
     pub state_dir: PathBuf,
     /// The Sparkplug face, if this connection carries it.
     pub sparkplug: Option<SparkplugSettings>,
+    /// The plain face, if this connection carries it.
+    pub json: Option<JsonSettings>,
 }
 
 /// Why a link was not started.
@@ -103,7 +106,10 @@ impl FacilitySettings {
         if !KEEP_ALIVE_S.contains(&self.keep_alive_s) {
             return Err(FacilityError::KeepAlive { seconds: self.keep_alive_s });
         }
-        let Some(sparkplug) = &self.sparkplug else { return Err(FacilityError::NoFace) };
+        if self.sparkplug.is_none() && self.json.is_none() {
+            return Err(FacilityError::NoFace);
+        }
+        let Some(sparkplug) = &self.sparkplug else { return Ok(()) };
         id("group", &sparkplug.group)?;
         sparkplug.primary_host.as_deref().map_or(Ok(()), |host| id("primary host", host))?;
         // Half of it: text values are not known yet, nor how long names of objects are.

@@ -17,6 +17,7 @@
 use std::io;
 use std::mem::Discriminant;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eisbach_protocol::units::Millis;
@@ -179,7 +180,8 @@ impl Connector {
         };
         let (requests, mut event_loop) = AsyncClient::new(options, REQUESTS);
         event_loop.set_network_options(network_options());
-        let mut client = Some(Client::new(requests));
+        let unconfirmed = Arc::new(AtomicUsize::new(0));
+        let mut client = Some(Client::new(requests, Arc::clone(&unconfirmed)));
         let mut accepted = None;
         loop {
             let event = match self.poll(&mut event_loop).await {
@@ -197,6 +199,9 @@ impl Connector {
                     {
                         return End::Unwanted;
                     }
+                }
+                MqttEvent::Incoming(Packet::PubAck(_)) => {
+                    unconfirmed.fetch_sub(1, Ordering::Relaxed);
                 }
                 MqttEvent::Incoming(Packet::Publish(publish)) => self.pass_on(publish),
                 MqttEvent::Incoming(Packet::SubAck(ack)) => complain_if_refused(&ack),

@@ -1,5 +1,8 @@
 //! What a carrier does with its connection, and what the connection tells it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rumqttc::{AsyncClient, QoS};
 use tokio::sync::oneshot;
 use tracing::error;
@@ -16,13 +19,10 @@ const PACKET_OVERHEAD_BYTES: usize = 512;
 pub(crate) enum Delivery {
     /// At most once (`QoS` 0), to whom is there: for what is told again when it changes.
     Once,
-    #[allow(dead_code, reason = "for the faces to come")]
     /// At most once, and the broker keeps it for who comes later.
     Kept,
-    #[allow(dead_code, reason = "for the faces to come")]
     /// At least once (`QoS` 1), to whom is there: for what happens once.
     Sure,
-    #[allow(dead_code, reason = "for the faces to come")]
     /// At least once, and the broker keeps it.
     SureKept,
 }
@@ -58,6 +58,9 @@ pub(crate) trait Transport: std::fmt::Debug {
     /// # Errors
     /// If it is full, or the message is too long for a packet.
     fn publish(&mut self, topic: &str, payload: Vec<u8>, delivery: Delivery) -> Result<(), Refused>;
+
+    /// Messages that must be confirmed and are not yet.
+    fn unconfirmed(&self) -> usize;
 
     /// Says goodbye after everything published so far; the broker then forgets the will.
     ///
@@ -99,12 +102,14 @@ impl Left {
 #[derive(Debug)]
 pub(crate) struct Client {
     requests: AsyncClient,
+    unconfirmed: Arc<AtomicUsize>,
     told_too_long: bool,
 }
 
 impl Client {
-    pub(super) const fn new(requests: AsyncClient) -> Self {
-        Self { requests, told_too_long: false }
+    /// `unconfirmed` is counted down by whoever reads the broker's answers.
+    pub(super) const fn new(requests: AsyncClient, unconfirmed: Arc<AtomicUsize>) -> Self {
+        Self { requests, unconfirmed, told_too_long: false }
     }
 }
 
@@ -123,7 +128,20 @@ impl Transport for Client {
             }
             return Err(Refused);
         }
-        self.requests.try_publish(topic, delivery.qos(), delivery.is_retained(), payload).map_err(|_| Refused)
+        // Counted before it leaves, so that the answer cannot come first.
+        let confirmed = delivery.qos() == QoS::AtLeastOnce;
+        if confirmed {
+            self.unconfirmed.fetch_add(1, Ordering::Relaxed);
+        }
+        let given = self.requests.try_publish(topic, delivery.qos(), delivery.is_retained(), payload);
+        if given.is_err() && confirmed {
+            self.unconfirmed.fetch_sub(1, Ordering::Relaxed);
+        }
+        given.map_err(|_| Refused)
+    }
+
+    fn unconfirmed(&self) -> usize {
+        self.unconfirmed.load(Ordering::Relaxed)
     }
 
     fn disconnect(&mut self) -> Result<(), Refused> {

@@ -19,7 +19,6 @@ pub(crate) enum Will {
         /// Where deaths are told.
         topic: String,
     },
-    #[allow(dead_code, reason = "for a face to come")]
     /// A word that the broker keeps.
     Status {
         /// Where the word stands.

@@ -13,10 +13,11 @@ use eisbach_protocol::catalogue::Owner;
 use eisbach_protocol::units::Millis;
 
 use super::births;
-use super::tags::{Shown, Tag, tags};
+use super::tags::{Tag, tags};
 use super::topics::{ObjectTopics, Topics};
 use crate::facility::face::{Moment, Outlet};
 use crate::facility::link::{Delivery, Refused};
+use crate::facility::shown::Shown;
 use crate::report::{ObjectReport, Report};
 
 /// What the host has been told since the node's birth.

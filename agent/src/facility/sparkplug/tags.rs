@@ -18,24 +18,13 @@ use std::borrow::Cow;
 
 use eisbach_protocol::alarm::{self, ALARMS, AlarmDef};
 use eisbach_protocol::catalogue::{self, Kind, Owner, PointDef, PointValue};
-use eisbach_protocol::reading::Reading;
-use eisbach_protocol::sparkplug::{BirthProperties, DataType, Metric, QualityCode, Value};
+use eisbach_protocol::sparkplug::{BirthProperties, DataType, Metric, Value};
 
+use crate::facility::shown::{Shown, reading_of, taken_ms};
 use crate::report::{ObjectReport, Report};
 
 const _: () =
     assert!(catalogue::COUNT + alarm::COUNT < 0xFF, "the place of a tag takes eight bits of its alias");
-
-/// Share of a dead-band from which a change counts. Below one, because a step of exactly one dead-band, 35.0 to
-/// 35.1, comes out a little short in `f32`.
-const DEAD_BAND_SHARE: f32 = 0.999;
-
-/// What a host sees of a reading.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shown {
-    value: Option<PointValue>,
-    quality: QualityCode,
-}
 
 /// One metric of one object, at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -97,22 +86,22 @@ impl Tag {
             Source::Point(def) => (Cow::Borrowed(def.name), def.kind),
             Source::Alarm(def) => (Cow::Owned(format!("Alarms/{}", def.name)), Kind::Bool),
         };
-        let metric = match self.shown.value {
+        let metric = match self.shown.value() {
             Some(value) => Metric::named(name, wire_value(value)),
             None => Metric::named_null(name, datatype(kind)),
         };
         let documentation = self.documentation();
         let about = BirthProperties { documentation: Some(&documentation), ..self.range() };
-        metric.with_alias(self.alias).at(self.taken_ms).with_birth(about).with_quality(self.shown.quality)
+        metric.with_alias(self.alias).at(self.taken_ms).with_birth(about).with_quality(self.shown.quality())
     }
 
     /// As a host hears that it changed.
     pub(super) fn data(&self) -> Metric {
-        let metric = match self.shown.value {
+        let metric = match self.shown.value() {
             Some(value) => Metric::aliased(self.alias, wire_value(value)),
             None => Metric::aliased_null(self.alias),
         };
-        metric.at(self.taken_ms).with_quality(self.shown.quality)
+        metric.at(self.taken_ms).with_quality(self.shown.quality())
     }
 
     fn range(&self) -> BirthProperties<'static> {
@@ -139,62 +128,6 @@ impl Tag {
     }
 }
 
-impl Shown {
-    const BAD: Self = Self { value: None, quality: QualityCode::Bad };
-
-    /// Only a value that fits its type, and is a number if it says so, leaves the node.
-    fn of(kind: Kind, reading: &Reading<PointValue>) -> Self {
-        match reading.last_known() {
-            Some(value) if fits(kind, value) => {
-                Self { value: Some(value), quality: reading.quality().into() }
-            }
-            Some(_) | None => Self::BAD,
-        }
-    }
-
-    const fn truth(stands: bool) -> Self {
-        Self { value: Some(PointValue::Bool(stands)), quality: QualityCode::Good }
-    }
-
-    fn differs_from(self, published: Self, dead_band: f32) -> bool {
-        if self.quality != published.quality {
-            return true;
-        }
-        match (self.value, published.value) {
-            (Some(PointValue::Float(now)), Some(PointValue::Float(then))) => {
-                (now - then).abs() >= dead_band * DEAD_BAND_SHARE && now.to_bits() != then.to_bits()
-            }
-            (Some(PointValue::Int(now)), Some(PointValue::Int(then))) => {
-                #[expect(clippy::cast_precision_loss, reason = "a count against a dead-band of three digits")]
-                let change = now.abs_diff(then) as f32;
-                change >= dead_band && now != then
-            }
-            (now, then) => now != then,
-        }
-    }
-}
-
-fn reading_of(object: &ObjectReport, def: &PointDef) -> Reading<PointValue> {
-    object.points.iter().find(|(id, _)| *id == def.id).map(|(_, reading)| *reading).unwrap_or_default()
-}
-
-/// When a value was measured; when its absence was found, for a bad one.
-const fn taken_ms(report: &Report, reading: &Reading<PointValue>, shown: Shown) -> u64 {
-    match shown.quality {
-        QualityCode::Good | QualityCode::Stale => report.wall_ms.saturating_sub(reading.age().get()),
-        QualityCode::Bad => report.wall_ms,
-    }
-}
-
-const fn fits(kind: Kind, value: PointValue) -> bool {
-    match value {
-        PointValue::Float(value) => matches!(kind, Kind::Float) && value.is_finite(),
-        PointValue::Int(_) => matches!(kind, Kind::Int),
-        PointValue::Bool(_) => matches!(kind, Kind::Bool),
-        PointValue::Text(_) => matches!(kind, Kind::Text),
-    }
-}
-
 fn wire_value(value: PointValue) -> Value {
     match value {
         PointValue::Float(value) => Value::Float(value),
@@ -217,28 +150,6 @@ const fn datatype(kind: Kind) -> DataType {
 mod tests {
     use super::*;
     use eisbach_protocol::catalogue::POINTS;
-
-    fn shown(value: f32) -> Shown {
-        Shown { value: Some(PointValue::Float(value)), quality: QualityCode::Good }
-    }
-
-    #[test]
-    fn a_step_of_exactly_one_dead_band_counts_however_f32_rounds_it() {
-        for tenth in 0_u16..900 {
-            let (from, to) = (f32::from(tenth) / 10.0, f32::from(tenth + 1) / 10.0);
-            assert!(shown(to).differs_from(shown(from), 0.1), "{from} to {to}");
-            assert!(!shown(f32::midpoint(from, to)).differs_from(shown(from), 0.1));
-        }
-    }
-
-    #[test]
-    fn a_count_has_a_dead_band_too() {
-        let count = |value| Shown { value: Some(PointValue::Int(value)), quality: QualityCode::Good };
-        assert!(!count(199).differs_from(count(100), 100.0));
-        assert!(count(200).differs_from(count(100), 100.0));
-        assert!(count(1).differs_from(count(0), 0.0) && !count(1).differs_from(count(1), 0.0));
-        assert!(count(i64::MAX).differs_from(count(i64::MIN), 100.0));
-    }
 
     #[test]
     fn a_name_has_only_characters_that_every_host_takes() {

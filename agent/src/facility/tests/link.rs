@@ -39,6 +39,7 @@ impl Agent {
             node: "node-7".into(),
             state_dir: state_dir.to_owned(),
             sparkplug: Some(settings),
+            json: None,
         };
         let link =
             FacilityLink::start(&mut tasks, settings, KEEP_ALIVE, Clock::start(), token.clone()).unwrap();

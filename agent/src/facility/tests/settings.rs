@@ -16,6 +16,7 @@ fn settings() -> FacilitySettings {
         node: "node-7".into(),
         state_dir: "/var/lib/eisbach".into(),
         sparkplug: Some(SparkplugSettings { group: "dc1".into(), primary_host: None }),
+        json: None,
     }
 }
 

@@ -77,6 +77,10 @@ impl Transport for Recorder {
         self.take(Sent::Publish { topic: topic.to_owned(), payload })
     }
 
+    fn unconfirmed(&self) -> usize {
+        0
+    }
+
     fn disconnect(&mut self) -> Result<(), Refused> {
         self.take(Sent::Disconnect)
     }
