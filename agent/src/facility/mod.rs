@@ -23,6 +23,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eisbach_protocol::units::Millis;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,23 @@ impl FacilityState {
     }
 }
 
+/// How fast a link goes about what takes its time.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// MQTT keep-alive.
+    keep_alive: Duration,
+    /// Certificates are looked at so often. A renewal is due days ahead, so seconds do not matter.
+    look: Duration,
+    /// Renewed certificates come to all nodes at once; their new connections are spread over this.
+    spread: Millis,
+}
+
+const PACE: Pace = Pace {
+    keep_alive: Duration::from_secs(10),
+    look: Duration::from_secs(10),
+    spread: Millis::from_secs(30),
+};
+
 /// The agent's handle on one connection. Dropping it ends the session like the token does.
 #[derive(Debug)]
 pub struct FacilityLink {
@@ -85,14 +103,14 @@ impl FacilityLink {
         token: CancellationToken,
     ) -> Result<Self, FacilityError> {
         settings.check()?;
-        let keep_alive = Duration::from_secs(settings.keep_alive_s.into());
-        Self::start(tasks, settings, keep_alive, clock, token)
+        let pace = Pace { keep_alive: Duration::from_secs(settings.keep_alive_s.into()), ..PACE };
+        Self::start(tasks, settings, pace, clock, token)
     }
 
     fn start(
         tasks: &mut JoinSet<()>,
         settings: FacilitySettings,
-        keep_alive: Duration,
+        pace: Pace,
         clock: Clock,
         token: CancellationToken,
     ) -> Result<Self, FacilityError> {
@@ -102,7 +120,7 @@ impl FacilityLink {
         let brokers = Brokers::new(settings.brokers).ok_or(FacilityError::NoBroker)?;
         let (identity, certificates) = match settings.tls.filter(|_| wants_tls) {
             Some(files) => {
-                let (keeper, identity, certificates) = Keeper::new(files, None);
+                let (keeper, identity, certificates) = Keeper::new(files, settings.node.clone(), pace.look);
                 tasks.spawn(keeper.run());
                 (identity, certificates)
             }
@@ -113,7 +131,7 @@ impl FacilityLink {
         let (to_carrier, events) = mpsc::channel(EVENTS);
         let connector = Connector {
             brokers,
-            who: Who { client_id: settings.client_id.clone(), keep_alive },
+            who: Who { client_id: settings.client_id.clone(), keep_alive: pace.keep_alive },
             will,
             identity: identity.clone(),
             counters: Arc::clone(&counters),
@@ -127,6 +145,7 @@ impl FacilityLink {
             identity,
             state: told,
             clock,
+            spread: pace.spread,
             client_id: settings.client_id,
         };
         tasks.spawn(connector.run());

@@ -12,13 +12,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::rustls::ClientConfig;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::aside::Aside;
 use crate::tls::{Material, TlsFiles};
-
-/// How often the files are looked at. A renewal is due days ahead, so seconds do not matter.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// How a connection stands with its certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +45,10 @@ pub(crate) type Identity = Option<Arc<ClientConfig>>;
 #[derive(Debug)]
 pub(crate) struct Keeper {
     files: TlsFiles,
-    /// By which the broker must know us, if it goes by names.
-    expected_name: Option<String>,
+    /// By which a broker knows us, if it goes by certificates.
+    name: String,
+    /// How often the files are looked at.
+    every: Duration,
     identity: watch::Sender<Identity>,
     status: watch::Sender<CertificateStatus>,
 }
@@ -58,11 +57,12 @@ impl Keeper {
     /// A keeper, what it will find, and how that stands.
     pub(crate) fn new(
         files: TlsFiles,
-        expected_name: Option<String>,
+        name: String,
+        every: Duration,
     ) -> (Self, watch::Receiver<Identity>, watch::Receiver<CertificateStatus>) {
         let (identity, found) = watch::channel(None);
         let (status, stands) = watch::channel(CertificateStatus::default());
-        (Self { files, expected_name, identity, status }, found, stands)
+        (Self { files, name, every, identity, status }, found, stands)
     }
 
     /// Looks until nobody wants to know any more.
@@ -86,7 +86,7 @@ impl Keeper {
             }
             tokio::select! {
                 () = self.identity.closed() => {}
-                () = sleep(LOOK) => {}
+                () = sleep(self.every) => {}
             }
         }
     }
@@ -98,14 +98,7 @@ impl Keeper {
             let config = material.config(&files)?;
             Ok((material, config))
         };
-        let found = aside.run("reading the certificates", read).await.map_err(|error| error.to_string())?;
-        match (&self.expected_name, found.0.common_name()) {
-            (Some(expected), Some(name)) if *expected != name => Err(format!(
-                "the certificate in {} is for \"{name}\", and this node is \"{expected}\": brokers would refuse what it says; give its own",
-                self.files.certificate.display()
-            )),
-            (Some(_) | None, Some(_) | None) => Ok(found),
-        }
+        aside.run("reading the certificates", read).await.map_err(|error| error.to_string())
     }
 
     fn take(&self, material: Material, config: ClientConfig, used: &mut Option<Material>) {
@@ -116,6 +109,10 @@ impl Keeper {
         }
         if used.is_some() {
             info!(expires_ms, "renewed certificates are used from the next connection on");
+        }
+        if let Some(name) = material.common_name().filter(|name| *name != self.name) {
+            let certificate = self.files.certificate.display();
+            warn!(%certificate, name, node = self.name, "the certificate has another name than this node: a broker that goes by certificates drops what we say, and does not tell");
         }
         *used = Some(material);
         self.identity.send_replace(Some(Arc::new(config)));

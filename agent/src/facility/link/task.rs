@@ -22,8 +22,6 @@ use crate::report::Report;
 
 /// Longest wait for our goodbye to leave. After it the connection is dropped and the broker publishes the will.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
-/// Renewed certificates come to all nodes at once; so many milliseconds spread their new connections.
-const RENEWAL_SPREAD_MS: u64 = 30_000;
 
 /// The carrier with its surroundings.
 #[derive(Debug)]
@@ -40,7 +38,9 @@ pub(crate) struct CarrierTask {
     pub(crate) state: watch::Sender<FacilityState>,
     /// For the time of each step.
     pub(crate) clock: Clock,
-    /// Makes the spread differ between nodes.
+    /// Renewed certificates come to all nodes at once; their new connections are spread over this.
+    pub(crate) spread: Millis,
+    /// Makes the place in it differ between nodes.
     pub(crate) client_id: String,
 }
 
@@ -85,7 +85,7 @@ impl CarrierTask {
         (online && self.identity.has_changed().unwrap_or(false)).then(|| {
             let mut hasher = DefaultHasher::new();
             self.client_id.hash(&mut hasher);
-            self.clock.now() + Millis::new(hasher.finish() % RENEWAL_SPREAD_MS)
+            self.clock.now() + Millis::new(hasher.finish() % self.spread.get().max(1))
         })
     }
 

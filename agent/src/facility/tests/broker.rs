@@ -1,12 +1,15 @@
 //! A broker in the hands of the test: it does what the test says, packet by packet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use eisbach_protocol::sparkplug::Payload;
 use rumqttc::{ConnAck, Connect, ConnectReturnCode, Packet, Publish, QoS, SubAck, SubscribeReasonCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::bytes::BytesMut;
 
 use super::world::Sent;
@@ -24,10 +27,13 @@ pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
 #[derive(Debug)]
 pub(super) struct Broker(TcpListener);
 
+/// What a connection is made of.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
 /// One client's connection.
-#[derive(Debug)]
 pub(super) struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: BytesMut,
 }
 
@@ -49,11 +55,14 @@ impl Broker {
     /// The next connection, with its CONNECT, not yet answered.
     pub(super) async fn connect(&self) -> (Peer, Connect) {
         let (stream, _) = soon(self.0.accept()).await.unwrap();
-        let mut peer = Peer { stream, buffer: BytesMut::new() };
-        match peer.packet().await {
-            Some(Packet::Connect(connect)) => (peer, connect),
-            packet => panic!("{packet:?} is no CONNECT"),
-        }
+        Peer::greeted(Box::new(stream)).await
+    }
+
+    /// The next connection within TLS, with its CONNECT; `None` if there is no handshake.
+    pub(super) async fn connect_within(&self, config: Arc<ServerConfig>) -> Option<(Peer, Connect)> {
+        let (stream, _) = soon(self.0.accept()).await.unwrap();
+        let stream = soon(TlsAcceptor::from(config).accept(stream)).await.ok()?;
+        Some(Peer::greeted(Box::new(stream)).await)
     }
 
     /// The next connection, accepted.
@@ -70,6 +79,14 @@ impl Broker {
 }
 
 impl Peer {
+    async fn greeted(stream: Box<dyn Stream>) -> (Self, Connect) {
+        let mut peer = Self { stream, buffer: BytesMut::new() };
+        match peer.packet().await {
+            Some(Packet::Connect(connect)) => (peer, connect),
+            packet => panic!("{packet:?} is no CONNECT"),
+        }
+    }
+
     pub(super) async fn answer(&mut self, code: ConnectReturnCode) {
         self.write(&Packet::ConnAck(ConnAck::new(code, false))).await;
     }
@@ -99,7 +116,7 @@ impl Peer {
     pub(super) async fn words(&mut self, count: usize) -> Vec<String> {
         let mut words = Vec::new();
         for _ in 0..count {
-            words.push(self.next().await.word());
+            words.push(soon(self.next()).await.word());
         }
         words
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use eisbach_protocol::catalogue::{PointId, PointValue};
 use eisbach_protocol::sparkplug::{BD_SEQ, Metric, NEXT_SERVER, Payload, Value};
+use eisbach_protocol::units::Millis;
 use rumqttc::{Connect, ConnectReturnCode, QoS};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -14,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::broker::{Broker, soon};
 use super::world::{Sent, good, rebirth_request, report, settings};
 use crate::clock::Clock;
-use crate::facility::{BrokerAddress, FacilityLink, FacilitySettings, FacilityState, SparkplugSettings};
+use crate::facility::{
+    BrokerAddress, FacilityLink, FacilitySettings, FacilityState, Pace, SparkplugSettings,
+};
 use crate::report::Report;
 
 /// Shorter than an operator may set it, for a test that waits for it.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
+pub(super) const PACE: Pace =
+    Pace { keep_alive: Duration::from_secs(1), look: Duration::from_millis(20), spread: Millis::new(1) };
 const BIRTHS: [&str; 6] = ["SUBSCRIBE", "SUBSCRIBE", "NBIRTH", "DBIRTH gpu0", "DBIRTH gpu1", "DBIRTH pump"];
 
 /// An agent with nothing but its facility link.
@@ -41,8 +45,7 @@ impl Agent {
             sparkplug: Some(settings),
             json: None,
         };
-        let link =
-            FacilityLink::start(&mut tasks, settings, KEEP_ALIVE, Clock::start(), token.clone()).unwrap();
+        let link = FacilityLink::start(&mut tasks, settings, PACE, Clock::start(), token.clone()).unwrap();
         Self { link, tasks, token }
     }
 

@@ -5,6 +5,7 @@
 //!   rules     one rule of Sparkplug or ours a test, on the bare session
 //!   hosting   the primary host, and the walk over the brokers
 //!   laws      any order of events, read by a strict host
+//!   tls       the same within TLS
 //!   link      the whole link against a scripted broker on a real socket
 //! ```
 
@@ -15,4 +16,5 @@ mod laws;
 mod link;
 mod rules;
 mod settings;
+mod tls;
 mod world;

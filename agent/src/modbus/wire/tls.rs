@@ -116,48 +116,13 @@ fn explained(error: io::Error, files: &TlsFiles) -> io::Error {
 mod tests {
     use super::*;
     use crate::modbus::bus::Span;
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use crate::tls::authority::{Authority, server};
     use std::sync::Mutex;
-    use tempfile::TempDir;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio::task::JoinSet;
     use tokio_rustls::TlsAcceptor;
-    use tokio_rustls::rustls::crypto::ring;
-    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use tokio_rustls::rustls::server::WebPkiClientVerifier;
-    use tokio_rustls::rustls::{RootCertStore, ServerConfig};
-
-    /// A CA that signs whom it is told to.
-    struct Authority(Issuer<'static, KeyPair>, String);
-
-    impl Authority {
-        fn new() -> Self {
-            let mut params = CertificateParams::new([]).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let key = KeyPair::generate().unwrap();
-            let pem = params.self_signed(&key).unwrap().pem();
-            Self(Issuer::new(params, key), pem)
-        }
-
-        /// Files for somebody called `name`, who believes this CA.
-        fn issue(&self, folder: &TempDir, name: &str) -> TlsFiles {
-            let key = KeyPair::generate().unwrap();
-            let certificate =
-                CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
-            let write = |suffix: &str, content: &str| {
-                let path = folder.path().join(format!("{name}.{suffix}"));
-                std::fs::write(&path, content).unwrap();
-                path
-            };
-            TlsFiles {
-                ca: write("ca", &self.1),
-                certificate: write("pem", &certificate.pem()),
-                key: write("key", &key.serialize_pem()),
-            }
-        }
-    }
+    use tokio_rustls::rustls::ServerConfig;
 
     /// Answers every request with one register of 200. Ends when dropped.
     struct Device {
@@ -197,31 +162,6 @@ mod tests {
             let mut bus = TlsBus::attach(stream, files.clone());
             bus.call(1, Request::Read(Span::register(0))).await.map_err(|error| error.to_string())
         }
-    }
-
-    fn certificates(path: &std::path::Path) -> Vec<CertificateDer<'static>> {
-        CertificateDer::pem_file_iter(path).unwrap().map(Result::unwrap).collect()
-    }
-
-    fn server(files: &TlsFiles) -> Arc<ServerConfig> {
-        let provider = Arc::new(ring::default_provider());
-        let mut authorities = RootCertStore::empty();
-        for authority in certificates(&files.ca) {
-            authorities.add(authority).unwrap();
-        }
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(&provider))
-                .build()
-                .unwrap();
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(
-                certificates(&files.certificate),
-                PrivateKeyDer::from_pem_file(&files.key).unwrap(),
-            );
-        Arc::new(config.unwrap())
     }
 
     #[tokio::test]

@@ -7,6 +7,9 @@
 //!
 //! `rustls` with `ring`, so that nothing is tied to the TLS library of the node's distribution.
 
+#[cfg(test)]
+pub(crate) mod authority;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
