@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eisbach_control::{Cause, Controller, Escalation, StateName, Tuning};
+use eisbach_control::{Cause, Controller, Escalation, Moment, StateName, Tuning};
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::gpu_link::{Beat, Verdict};
 use eisbach_protocol::units::Millis;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::act::Hands;
+use crate::alarms::{Alarms, Found};
 use crate::clock::Clock;
 use crate::device_alarms;
 use crate::episodes::Teller;
@@ -54,7 +55,7 @@ pub async fn run(
     gpus_expected: usize,
     mut orders: watch::Receiver<Orders>,
     latest: &watch::Sender<Arc<Report>>,
-    (latch, manager, teller, hooks): (&mut Latch, &mut Manager, &Teller, &Hooks),
+    (latch, alarms, manager, teller, hooks): (&mut Latch, &mut Alarms, &mut Manager, &Teller, &Hooks),
     clock: Clock,
     token: &CancellationToken,
 ) -> bool {
@@ -98,7 +99,13 @@ pub async fn run(
         gpu_alarms::tell(&mut cycle, &mut gpu_memory, &view, began);
         cycle.set_alarm(Alarm::HookFailed, hooks.failed());
         cycle.hooks = hooks.status();
-        let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, Clock::wall_ms())));
+        let now = Moment { at: began, wall_ms: Clock::wall_ms() };
+        let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms);
+        if alarms.step(&found, &mut cycle.events, now) {
+            latch.ask_reset();
+        }
+        cycle.book = alarms.views();
+        let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, now.wall_ms)));
         teller.tell(decision.clone(), Arc::clone(&report));
         links.publish(&report);
         latest.send_replace(report);

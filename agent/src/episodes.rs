@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eisbach_control::{Decision, Rung, StateName};
-use eisbach_protocol::alarm::{self, ALARMS, Priority};
+use eisbach_protocol::alarm::Priority;
 use eisbach_protocol::units::{Kelvin, Megahertz, Percent, Watts};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::report::Report;
+use crate::report::events::{AlarmChange, AlarmEvent, AnswerState, EventKind, Short};
 
 /// Cycles that may wait for the log: some seconds.
 const WAITING: usize = 64;
@@ -61,12 +62,13 @@ impl Teller {
 struct Episodes {
     state: StateName,
     gpu_rungs: Vec<Rung>,
-    alarms: [bool; alarm::COUNT],
+    /// Number of the last event that was said.
+    told: u64,
 }
 
 impl Default for Episodes {
     fn default() -> Self {
-        Self { state: StateName::Boot, gpu_rungs: Vec::new(), alarms: [false; alarm::COUNT] }
+        Self { state: StateName::Boot, gpu_rungs: Vec::new(), told: 0 }
     }
 }
 
@@ -101,30 +103,68 @@ impl Episodes {
                 *before = gpu.rung;
             }
         }
-        for ((standing, told), def) in report.alarms.iter().zip(&mut self.alarms).zip(&ALARMS) {
-            if standing == told {
-                continue;
-            }
-            *told = *standing;
-            match (standing, def.priority) {
-                (true, Priority::Critical | Priority::High) => {
-                    error!(
-                        alarm = def.name,
-                        consequence = def.consequence,
-                        action = def.action,
-                        "alarm raised"
-                    );
+        let news = report.events.since(self.told);
+        if news.missed > 0 {
+            warn!(events = news.missed, "more happened than could be said");
+        }
+        news.events.for_each(|event| tell_event(&event.kind));
+        self.told = report.events.last();
+    }
+}
+
+fn tell_event(kind: &EventKind) {
+    match kind {
+        EventKind::Alarm(event) => tell_alarm(event),
+        EventKind::Command(answer) => {
+            let (id, issuer, action) = (answer.id.as_str(), answer.issuer.as_str(), answer.action.as_str());
+            let state = answer.state.as_str();
+            match &answer.state {
+                AnswerState::Clamped { to } => info!(id, issuer, action, state, to, "command answered"),
+                AnswerState::Refused { reason } => {
+                    warn!(id, issuer, action, state, reason = reason.as_str(), "command answered");
                 }
-                (true, Priority::Medium | Priority::Low) => {
-                    warn!(
-                        alarm = def.name,
-                        consequence = def.consequence,
-                        action = def.action,
-                        "alarm raised"
-                    );
+                AnswerState::Accepted | AnswerState::Done | AnswerState::Expired => {
+                    info!(id, issuer, action, state, "command answered");
                 }
-                (false, _) => info!(alarm = def.name, "alarm cleared"),
             }
         }
+        EventKind::Power(outcome) => info!(
+            id = outcome.id.as_str(),
+            target = outcome.target.as_str(),
+            outcome = outcome.enforcement.as_str(),
+            asked_watts = outcome.asked.map(Watts::get),
+            applied_watts = outcome.applied.map(Watts::get),
+            reason = outcome.reason.as_ref().map(Short::as_str),
+            "power enforcement"
+        ),
+    }
+}
+
+fn tell_alarm(event: &AlarmEvent) {
+    let (def, by) = (event.alarm.def(), event.by.as_ref().map(Short::as_str));
+    match (event.change, def.priority) {
+        (AlarmChange::Raised { first_out }, Priority::Critical | Priority::High) => error!(
+            alarm = def.name,
+            first_out,
+            consequence = def.consequence,
+            action = def.action,
+            "alarm raised"
+        ),
+        (AlarmChange::Raised { first_out }, Priority::Medium | Priority::Low) => warn!(
+            alarm = def.name,
+            first_out,
+            consequence = def.consequence,
+            action = def.action,
+            "alarm raised"
+        ),
+        (AlarmChange::Cleared, _) => info!(alarm = def.name, "alarm cleared"),
+        (AlarmChange::Acknowledged, _) => info!(alarm = def.name, by, "alarm acknowledged"),
+        (AlarmChange::Shelved { until_ms }, _) => info!(alarm = def.name, by, until_ms, "alarm shelved"),
+        (AlarmChange::Unshelved, _) => info!(alarm = def.name, by, "alarm no longer shelved"),
+        (AlarmChange::Suppressed { by }, _) => {
+            info!(alarm = def.name, cause = by.as_str(), "alarm suppressed by its cause");
+        }
+        (AlarmChange::Unsuppressed, _) => info!(alarm = def.name, "alarm no longer suppressed"),
+        (AlarmChange::Reset, _) => info!(alarm = def.name, by, "alarm reset"),
     }
 }

@@ -65,12 +65,7 @@ fn needs_a_person(sample: &Arc<GpuSample>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eisbach_protocol::alarm::ALARMS;
     use eisbach_protocol::gpu_link::Field;
-
-    fn standing(cycle: &Cycle, alarm: Alarm) -> bool {
-        ALARMS.iter().zip(cycle.alarms).any(|(def, standing)| def.alarm == alarm && standing)
-    }
 
     #[test]
     fn i11_an_alarm_does_not_stand_on_what_a_silent_gpu_once_told() {
@@ -85,7 +80,7 @@ mod tests {
         let alarms = [Alarm::PersistenceOff, Alarm::GpuMarginDoubtful, Alarm::ForeignLimit];
         for (second, stands) in [(1, true), (31, false)] {
             tell(&mut cycle, &mut memory, &view, Millis::from_secs(second));
-            assert_eq!(alarms.map(|alarm| standing(&cycle, alarm)), [stands; 3], "after {second} s");
+            assert_eq!(alarms.map(|alarm| cycle.alarm(alarm)), [stands; 3], "after {second} s");
         }
     }
 }

@@ -10,9 +10,10 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -60,6 +61,7 @@ pub struct Latch {
     wanted: watch::Sender<bool>,
     present: watch::Receiver<bool>,
     was_present: bool,
+    confirmed: Arc<Notify>,
 }
 
 impl Latch {
@@ -71,8 +73,9 @@ impl Latch {
         });
         let (wanted, want) = watch::channel(present);
         let (found, finding) = watch::channel(present);
-        tasks.spawn(keep(state, want, found, token));
-        Self { wanted, present: finding, was_present: present }
+        let confirmed = Arc::new(Notify::new());
+        tasks.spawn(keep(state, want, found, Arc::clone(&confirmed), token));
+        Self { wanted, present: finding, was_present: present, confirmed }
     }
 
     /// Whether the file was there at start.
@@ -89,6 +92,11 @@ impl Latch {
         removed
     }
 
+    /// Lets the task remove the file, as `eisbach-agent reset` does. Never waits.
+    pub fn ask_reset(&self) {
+        self.confirmed.notify_one();
+    }
+
     /// Tells the task whether the node is in Leak.
     pub fn tell(&self, leaking: bool) {
         self.wanted.send_if_modified(|wanted| std::mem::replace(wanted, leaking) != leaking);
@@ -101,6 +109,7 @@ async fn keep(
     state: PathBuf,
     mut want: watch::Receiver<bool>,
     found: watch::Sender<bool>,
+    confirmed: Arc<Notify>,
     token: CancellationToken,
 ) {
     let mut failed = false;
@@ -108,6 +117,10 @@ async fn keep(
         let changed = tokio::select! {
             () = token.cancelled() => return,
             changed = want.changed() => changed,
+            () = confirmed.notified() => {
+                confirm(&state).await;
+                Ok(())
+            }
             () = tokio::time::sleep(LOOK) => Ok(()),
         };
         if changed.is_err() {
@@ -125,6 +138,13 @@ async fn keep(
             }
         }
         found.send_replace(is_latched(&state).unwrap_or(wanted));
+    }
+}
+
+async fn confirm(state: &Path) {
+    let folder = state.to_owned();
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || reset(&folder)).await {
+        error!(%error, state = %state.display(), "the leak latch cannot be removed; run `eisbach-agent reset` as the agent's user");
     }
 }
 
@@ -171,6 +191,17 @@ mod tests {
         assert!(reset(state.path()).unwrap());
         until(|| latch.was_reset()).await;
         until(|| is_latched(state.path()).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn i02_a_reset_that_the_agent_is_asked_for_counts_like_one_by_hand() {
+        let state = tempfile::tempdir().unwrap();
+        set(state.path()).unwrap();
+        let mut tasks = JoinSet::new();
+        let mut latch = Latch::start(&mut tasks, state.path().to_owned(), CancellationToken::new());
+        latch.ask_reset();
+        until(|| latch.was_reset()).await;
+        assert!(!is_latched(state.path()).unwrap());
     }
 
     #[test]

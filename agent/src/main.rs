@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use eisbach_agent::verbs::Verb;
-use eisbach_agent::{config, gpu, logging, probe, profiles, run, status, verbs};
+use eisbach_agent::{alarms, config, gpu, logging, probe, profiles, run, status, verbs};
+use eisbach_protocol::alarm::{ALARMS, Alarm};
 
 /// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
 #[derive(Debug, Parser)]
@@ -18,6 +19,8 @@ struct Arguments {
 
 /// Where the configuration lies unless told otherwise.
 const CONFIG: &str = "/etc/eisbach/agent.toml";
+/// Every alarm that is shown.
+const ALL: &str = "all";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -56,6 +59,20 @@ enum Command {
         /// Configuration file.
         #[arg(long, default_value = CONFIG)]
         config: PathBuf,
+    },
+    /// Alarms: lists them, or says that one was seen, is to be put aside, or is mended.
+    Alarms {
+        /// Configuration file, for the sockets' places.
+        #[arg(long, default_value = CONFIG, global = true)]
+        config: PathBuf,
+        /// The socket itself, instead: the status socket to list, the control socket for all else.
+        #[arg(long, global = true)]
+        socket: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        what: Option<AlarmVerb>,
     },
     /// Lets go of the NVIDIA driver, for a GPU reset or a driver update. Refused while a GPU is warm. Until the driver is
     /// taken again the loop is cooled with all there is.
@@ -122,6 +139,57 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+enum AlarmVerb {
+    /// Says that an alarm was seen. It stays as long as its cause does.
+    Ack {
+        /// Its name, or "all" for every alarm that is shown.
+        #[arg(value_parser = alarm_name, value_name = "NAME|all")]
+        name: String,
+    },
+    /// Puts an alarm aside for a while; it comes back by itself. Not for critical ones.
+    Shelve {
+        /// Its name.
+        #[arg(value_parser = alarm_name)]
+        name: String,
+        /// For so long: 8 hours at most.
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=480))]
+        minutes: u32,
+    },
+    /// Shows an alarm again that was put aside.
+    Unshelve {
+        /// Its name.
+        #[arg(value_parser = alarm_name)]
+        name: String,
+    },
+    /// Says that what a latched alarm is about is mended. The leak alarm ends only while its rope is dry.
+    Reset {
+        /// Its name.
+        #[arg(value_parser = alarm_name)]
+        name: String,
+    },
+}
+
+impl AlarmVerb {
+    fn into_verb(self) -> Verb {
+        match self {
+            Self::Ack { name } => Verb::AcknowledgeAlarm { alarm: (name != ALL).then_some(name) },
+            Self::Shelve { name: alarm, minutes } => Verb::ShelveAlarm { alarm, minutes },
+            Self::Unshelve { name: alarm } => Verb::UnshelveAlarm { alarm },
+            Self::Reset { name: alarm } => Verb::ResetAlarm { alarm },
+        }
+    }
+}
+
+/// A name of the table, or all of them.
+fn alarm_name(name: &str) -> Result<String, String> {
+    if name == ALL || Alarm::named(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<_> = ALARMS.iter().map(|def| def.name).collect();
+    Err(format!("no alarm is called so; there are {}", names.join(", ")))
+}
+
+#[derive(Debug, Subcommand)]
 enum Profile {
     /// Checks a profile: one line, exit code 0 or 1.
     Check {
@@ -180,9 +248,13 @@ fn main() -> ExitCode {
         }
         Command::Detach { config, socket, time } => {
             let for_s = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
-            ask(&config, socket, Verb::Detach { for_s })
+            ask(&config, socket, &Verb::Detach { for_s }, false)
         }
-        Command::Attach { config, socket } => ask(&config, socket, Verb::Attach),
+        Command::Attach { config, socket } => ask(&config, socket, &Verb::Attach, false),
+        Command::Alarms { config, socket, json, what: None } => show_alarms(&config, socket, json),
+        Command::Alarms { config, socket, json, what: Some(what) } => {
+            ask(&config, socket, &what.into_verb(), json)
+        }
         Command::Check { config } => check(&config),
         Command::Status { config, socket, json } => show_status(&config, socket, json),
     }
@@ -226,7 +298,7 @@ fn profile(command: &Profile) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
-fn ask(path: &std::path::Path, socket: Option<PathBuf>, verb: Verb) -> ExitCode {
+fn ask(path: &std::path::Path, socket: Option<PathBuf>, verb: &Verb, json: bool) -> ExitCode {
     let socket = match socket.map_or_else(|| config::load(path).map(|config| config.control_socket), Ok) {
         Ok(socket) => socket,
         Err(error) => {
@@ -235,6 +307,10 @@ fn ask(path: &std::path::Path, socket: Option<PathBuf>, verb: Verb) -> ExitCode 
         }
     };
     match verbs::ask(&socket, verb) {
+        Ok(answer) if json => {
+            println!("{}", serde_json::to_string(&answer).unwrap_or_default());
+            if answer.done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         Ok(answer) if answer.done => {
             println!("{}", answer.text);
             ExitCode::SUCCESS
@@ -250,8 +326,27 @@ fn ask(path: &std::path::Path, socket: Option<PathBuf>, verb: Verb) -> ExitCode 
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
 fn show_status(path: &std::path::Path, socket: Option<PathBuf>, json: bool) -> ExitCode {
+    show(path, socket, |document| if json { format!("{document}\n") } else { status::render(document) })
+}
+
+fn show_alarms(path: &std::path::Path, socket: Option<PathBuf>, json: bool) -> ExitCode {
+    show(
+        path,
+        socket,
+        |document| {
+            if json { format!("{}\n", document["alarms"]) } else { alarms::table(document) }
+        },
+    )
+}
+
+/// Shows some of the status document.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
+fn show(
+    path: &std::path::Path,
+    socket: Option<PathBuf>,
+    text: impl Fn(&serde_json::Value) -> String,
+) -> ExitCode {
     // A typo in the file must not hide a running agent: then it is where it usually is.
     let socket = socket.unwrap_or_else(|| match config::load(path) {
         Ok(config) => config.status_socket,
@@ -262,11 +357,7 @@ fn show_status(path: &std::path::Path, socket: Option<PathBuf>, json: bool) -> E
     });
     match status::fetch(&socket) {
         Ok(document) => {
-            if json {
-                println!("{document}");
-            } else {
-                print!("{}", status::render(&document));
-            }
+            print!("{}", text(&document));
             ExitCode::SUCCESS
         }
         Err(error) => {

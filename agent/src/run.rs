@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eisbach_control::Moment;
 use eisbach_protocol::registers::Control;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::config::salvage::Actuator;
 use crate::config::{self, Config, DeviceRole, FailsafeConfig, last_good};
@@ -35,7 +37,7 @@ use crate::report::Report;
 use crate::service::Manager;
 use crate::start_config::{self, Keep, Start};
 use crate::status;
-use crate::verbs;
+use crate::verbs::{self, Ears};
 
 /// Threads besides the one that runs the cycle.
 const WORKERS: usize = 2;
@@ -84,7 +86,10 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
         links.gpu.clone(),
         links_token.clone(),
     ));
-    tasks.spawn(verbs::serve(config.control_socket.clone(), newest, links.gpu.clone(), links_token.clone()));
+    let now = Moment { at: clock.now(), wall_ms: Clock::wall_ms() };
+    let (mut alarms, desk) = Alarms::start(&mut tasks, config.state.clone(), now, links_token.clone());
+    let ears = Ears { latest: newest, gpu: links.gpu.clone(), alarms: desk };
+    tasks.spawn(verbs::serve(config.control_socket.clone(), ears, links_token.clone()));
     let (orders, received) = watch::channel(Orders { tuning: config.tuning, config_refused: refused });
     info!(node = config.node, gpus = config.gpus, devices = config.devices.len(), "agent started");
 
@@ -93,7 +98,7 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     let signals = tasks.spawn(obey_signals(path.to_owned(), config.clone(), orders, cycle_token.clone()));
     let teller = Teller::start(&mut tasks);
     let hooks = Hooks::start(&mut tasks, hook_settings(&config), clock, links_token.clone());
-    let outside = (&mut latch, &mut manager, &teller, &hooks);
+    let outside = (&mut latch, &mut alarms, &mut manager, &teller, &hooks);
     let leaking = cycle::run(&links, config.gpus, received, &latest, outside, clock, &cycle_token).await;
     manager.stopping();
     drop(teller);

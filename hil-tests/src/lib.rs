@@ -55,7 +55,7 @@ pub use gpus::MINUTE;
 pub use observer::{Observer, Seen};
 pub use process::Process;
 pub use proxy::{Line, Proxy};
-pub use rig::{Rig, RigOptions};
+pub use rig::{Rig, RigOptions, shown_alarms};
 pub use simulator::Simulator;
 pub use truth::Truth;
 pub use wait::{until, until_some};

@@ -175,11 +175,16 @@ impl Rig {
         self.status()["state"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Names of the alarms that stand.
+    /// Names of the alarms that stand and are shown.
     pub fn alarms(&self) -> Vec<String> {
+        shown_alarms(&self.status())
+    }
+
+    /// An alarm as the agent tells it: state and the rest; null while there is nothing to tell.
+    pub fn alarm(&self, name: &str) -> Value {
         let status = self.status();
-        let names = status["alarms"].as_array().into_iter().flatten();
-        names.filter_map(|alarm| alarm["name"].as_str().map(str::to_owned)).collect()
+        let mut alarms = status["alarms"].as_array().into_iter().flatten();
+        alarms.find(|alarm| alarm["name"] == name).cloned().unwrap_or(Value::Null)
     }
 
     /// A point as the agent tells it: value, quality and the rest.
@@ -219,6 +224,13 @@ impl Rig {
     pub fn simulator_log(&self) -> String {
         self.simulator.log()
     }
+}
+
+/// Names of the alarms that stand in a status document, and are neither put aside nor hidden behind their cause.
+pub fn shown_alarms(status: &Value) -> Vec<String> {
+    let alarms = status["alarms"].as_array().into_iter().flatten();
+    let shown = alarms.filter(|alarm| alarm["shown"] == true);
+    shown.filter_map(|alarm| alarm["name"].as_str().map(str::to_owned)).collect()
 }
 
 fn agent(folder: &Path) -> Process {

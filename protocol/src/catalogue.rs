@@ -127,6 +127,9 @@ points! {
     NodeDriver       Node "DriverState"     Text  ""      0.0 .. 0.0      dead 0.0  "State of the NVIDIA driver as the GPU process sees it"
     NodeEscalation   Node "Escalation"      Text  ""      0.0 .. 0.0      dead 0.0  "What is asked of others because throttling is not enough"
     NodeEscReason    Node "EscalationReason" Text ""      0.0 .. 0.0      dead 0.0  "Why"
+    NodeFirstOut     Node "FirstOut"        Text  ""      0.0 .. 0.0      dead 0.0  "Alarm that began the present trip, or the last one until it is acknowledged"
+    NodeAlarmsShown  Node "AlarmsActive"    Int   ""      0.0 .. 64.0     dead 0.0  "Alarms that are active and neither shelved nor suppressed"
+    NodeAlarmsUnseen Node "AlarmsUnacked"   Int   ""      0.0 .. 64.0     dead 0.0  "Alarms that nobody has acknowledged yet"
     NodeSupplyTarget Node "SupplySetpoint"  Float "Cel"   10.0 .. 50.0    dead 0.1  "Supply temperature aimed at"
     NodeFlowTarget   Node "FlowDemand"      Float "L/min" 0.0 .. 60.0     dead 0.1  "Coolant flow asked for by power and temperature"
 

@@ -34,7 +34,7 @@ restarted() { [ "$(property "$1" NRestarts)" -gt "$2" ] && is_active "$1"; }
 status() { eisbach-agent status --json --socket $STATUS 2>/dev/null; }
 says() { status | grep -Eq "$1"; }
 controls() { says '"state": *"running"'; }
-alarm_stands() { says "\"name\": *\"$1\""; }
+alarm_stands() { says "\"name\": *\"$1\",[^}]*\"shown\": *true"; }
 alarm_gone() { status | grep -q '"alarms"' && ! alarm_stands "$1"; }
 logged() { journalctl --sync; journalctl --no-pager --output=cat --after-cursor="$mark" | grep -q "$1"; }
 set_mark() { journalctl --sync; mark=$(journalctl --no-pager --lines=0 --show-cursor | sed -n 's/^-- cursor: //p'); }

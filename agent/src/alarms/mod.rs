@@ -13,6 +13,7 @@
 mod keeper;
 mod order;
 mod record;
+mod show;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use order::{AlarmAction, AlarmDesk, AlarmError, AlarmOrder, AlarmVerdict};
+
+pub(crate) use show::document;
+pub use show::table;
 
 use self::order::Asked;
 use self::record::Record;
@@ -146,7 +150,7 @@ impl Alarms {
         }
         let mut changed = 0;
         for def in &ALARMS {
-            if self.book.is_unseen(def.alarm)
+            if self.book.view(def.alarm).is_unseen()
                 && let Ok(change) = self.book.acknowledge(def.alarm, now)
             {
                 tell(events, def.alarm, change, Some(&order.by), now);

@@ -1,4 +1,4 @@
-//! What leaves the node: every point of every object with its reading, the alarms that stand, and what happened.
+//! What leaves the node: every point of every object with its reading, how each alarm stands, and what happened.
 //!
 //! The cycle makes one [`Report`] when it is done; every face is a pure function over it.
 
@@ -10,7 +10,8 @@ pub use points::{Cycle, compose};
 
 use std::sync::Arc;
 
-use eisbach_protocol::alarm;
+use eisbach_control::AlarmView;
+use eisbach_protocol::alarm::{ALARMS, AlarmDef, COUNT};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue};
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::Millis;
@@ -19,7 +20,7 @@ use self::events::Events;
 use crate::hooks::{Hook, HookStatus};
 
 /// The node's state after one control cycle.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Report {
     /// When the cycle ended, on the agent's clock.
     pub at: Millis,
@@ -27,12 +28,25 @@ pub struct Report {
     pub wall_ms: u64,
     /// Every object, always in the same order.
     pub objects: Vec<ObjectReport>,
-    /// Which alarms stand, in the order of [`alarm::ALARMS`].
-    pub alarms: [bool; alarm::COUNT],
+    /// How every alarm stands, in the order of [`ALARMS`].
+    pub alarms: [AlarmView; COUNT],
     /// What became of the hooks, in the order of [`Hook::ALL`].
     pub hooks: [HookStatus; Hook::COUNT],
     /// The newest events.
     pub events: Arc<Events>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            at: Millis::ZERO,
+            wall_ms: 0,
+            objects: Vec::new(),
+            alarms: [AlarmView::default(); COUNT],
+            hooks: [HookStatus::default(); Hook::COUNT],
+            events: Arc::default(),
+        }
+    }
 }
 
 /// One object: the node, a GPU, the pump and so on.
@@ -55,6 +69,11 @@ impl Report {
     #[must_use]
     pub fn cooling_proven(&self) -> bool {
         self.node_point(PointId::NodeCooled) == Some(PointValue::Bool(true))
+    }
+
+    /// Every alarm with how it stands, in the order of the table.
+    pub fn alarms(&self) -> impl Iterator<Item = (&'static AlarmDef, &AlarmView)> {
+        ALARMS.iter().map(|def| def.alarm.def()).zip(&self.alarms)
     }
 
     /// Value of one of the node's own points.

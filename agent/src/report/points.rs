@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use eisbach_control::{Decision, GpuDecision, Release, Rung, Snapshot};
-use eisbach_protocol::alarm::{self, ALARMS, Alarm};
+use eisbach_control::{AlarmSet, AlarmView, Decision, GpuDecision, Release, Rung, Snapshot};
+use eisbach_protocol::alarm::{ALARMS, Alarm, COUNT};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
 use eisbach_protocol::gpu_link::{Field, GpuSample};
 use eisbach_protocol::reading::{BadReason, Reading};
@@ -26,14 +26,16 @@ use crate::why;
 pub(crate) const SLOW_STALE: Millis = Millis::from_secs(30);
 
 /// What the cycle itself knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Cycle {
     /// Cycles completed.
     pub count: u64,
     /// Cycles that took longer than their period.
     pub overruns: u64,
     /// Alarms that are not the controller's: configuration, overruns, refused throttles.
-    pub alarms: [bool; alarm::COUNT],
+    pub alarms: AlarmSet,
+    /// How every alarm stands, the controller's too.
+    pub book: [AlarmView; COUNT],
     /// What became of the hooks.
     pub hooks: [HookStatus; Hook::COUNT],
     /// What happened.
@@ -68,11 +70,14 @@ pub fn compose(
         let owner = owner(*role);
         objects.push(sources.object(owner.as_str().into(), owner, sources.online(*role), None));
     }
-    let mut alarms = cycle.alarms;
-    for (standing, def) in alarms.iter_mut().zip(&ALARMS) {
-        *standing |= decision.alarms.has(def.alarm);
+    Report {
+        at: now,
+        wall_ms,
+        objects,
+        alarms: cycle.book,
+        hooks: cycle.hooks,
+        events: Arc::clone(&cycle.events),
     }
-    Report { at: now, wall_ms, objects, alarms, hooks: cycle.hooks, events: Arc::clone(&cycle.events) }
 }
 
 const fn owner(role: DeviceRole) -> Owner {
@@ -156,6 +161,9 @@ impl Sources<'_> {
             ),
             PointId::NodeEscalation => text(escalation(decision)),
             PointId::NodeEscReason => text(escalation_reason(decision)),
+            PointId::NodeFirstOut => text(self.first_out()),
+            PointId::NodeAlarmsShown => self.alarms_that(AlarmView::is_shown),
+            PointId::NodeAlarmsUnseen => self.alarms_that(AlarmView::is_unseen),
             PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
 
@@ -283,6 +291,16 @@ impl Sources<'_> {
             PointId::LeakFault => self.flag(Role::Leak, Signal::LeakSensorFault),
             PointId::LeakLink => self.link(Role::Leak),
         }
+    }
+
+    fn first_out(&self) -> &'static str {
+        let mut alarms = ALARMS.iter().zip(&self.cycle.book);
+        alarms.find(|(_, view)| view.first_out).map_or("none", |(def, _)| def.name)
+    }
+
+    fn alarms_that(&self, holds: impl Fn(&AlarmView) -> bool) -> Reading<PointValue> {
+        let count = self.cycle.book.iter().filter(|view| holds(view)).count();
+        int(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
     fn link(&self, role: DeviceRole) -> Reading<PointValue> {
@@ -426,19 +444,28 @@ fn set<Q: Quantity>(value: Option<Q>) -> Reading<PointValue> {
     value.map_or(UNDECIDED, |value| known(PointValue::Float(value.get())))
 }
 
+impl Default for Cycle {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            overruns: 0,
+            alarms: AlarmSet::NONE,
+            book: [AlarmView::default(); COUNT],
+            hooks: [HookStatus::default(); Hook::COUNT],
+            events: Arc::default(),
+        }
+    }
+}
+
 impl Cycle {
-    /// Whether an alarm of the agent's own stands.
+    /// Whether the condition of an alarm of the agent's own holds.
     #[must_use]
-    pub fn alarm(&self, alarm: Alarm) -> bool {
-        self.alarms.iter().zip(&ALARMS).any(|(standing, def)| *standing && def.alarm == alarm)
+    pub const fn alarm(&self, alarm: Alarm) -> bool {
+        self.alarms.has(alarm)
     }
 
-    /// Raises or clears an alarm of the agent's own.
-    pub fn set_alarm(&mut self, alarm: Alarm, standing: bool) {
-        for (slot, def) in self.alarms.iter_mut().zip(&ALARMS) {
-            if def.alarm == alarm {
-                *slot = standing;
-            }
-        }
+    /// Says whether the condition of an alarm of the agent's own holds.
+    pub fn set_alarm(&mut self, alarm: Alarm, holds: bool) {
+        self.alarms.set(holds, alarm);
     }
 }

@@ -55,11 +55,14 @@ pub fn render(document: &Value) -> String {
     let mut out = format!("state {}   leader {}   {}\n", word("state"), word("leader"), word("reason"));
     for alarm in document.get("alarms").and_then(Value::as_array).into_iter().flatten() {
         let part = |key: &str| alarm.get(key).and_then(Value::as_str).unwrap_or("?");
+        let shown = alarm.get("shown").and_then(Value::as_bool).unwrap_or(true);
         let _infallible = writeln!(
             out,
-            "ALARM {} ({}): {} {}",
+            "{} {} ({}, {}): {} {}",
+            if shown { "ALARM" } else { "alarm" },
             part("name"),
             part("priority"),
+            part("state"),
             part("consequence"),
             part("action")
         );

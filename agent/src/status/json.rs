@@ -1,12 +1,12 @@
 //! The report as JSON: one object a point, never a bare number.
 
-use eisbach_protocol::alarm::ALARMS;
 use eisbach_protocol::catalogue::{POINTS, PointDef, PointId, PointValue};
 use eisbach_protocol::reading::{Origin, Reading};
 use eisbach_protocol::units::Millis;
 use serde_json::{Map, Value, json};
 
 use super::driver::Driver;
+use crate::alarms;
 use crate::hooks::{Hook, HookState};
 use crate::report::{ObjectReport, Report};
 
@@ -14,20 +14,8 @@ use crate::report::{ObjectReport, Report};
 pub(super) fn document(report: &Report, driver: &Driver) -> Value {
     let objects: Map<String, Value> =
         report.objects.iter().map(|object| (object.name.clone(), one_object(object))).collect();
-    let alarms: Vec<Value> = report
-        .alarms
-        .iter()
-        .zip(&ALARMS)
-        .filter(|(standing, _)| **standing)
-        .map(|(_, def)| {
-            json!({
-                "name": def.name,
-                "priority": format!("{:?}", def.priority).to_lowercase(),
-                "consequence": def.consequence,
-                "action": def.action,
-            })
-        })
-        .collect();
+    let of_interest = report.alarms().filter(|(_, view)| view.is_of_interest());
+    let alarms: Vec<Value> = of_interest.map(|(def, view)| alarms::document(def, view)).collect();
     let word = |id| match report.node_point(id) {
         Some(PointValue::Text(word)) => Value::from(word),
         Some(PointValue::Float(_) | PointValue::Int(_) | PointValue::Bool(_)) | None => Value::Null,

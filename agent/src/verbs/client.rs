@@ -41,9 +41,9 @@ pub enum VerbError {
 ///
 /// # Errors
 /// If nobody answers in time, or not with an answer.
-pub fn ask(socket: &Path, verb: Verb) -> Result<Answer, VerbError> {
+pub fn ask(socket: &Path, verb: &Verb) -> Result<Answer, VerbError> {
     let unreadable = |source| VerbError::Unreadable { socket: socket.to_owned(), source };
-    let question = serde_json::to_string(&verb).map_err(unreadable)?;
+    let question = serde_json::to_string(verb).map_err(unreadable)?;
     let line = exchange(socket, &question)
         .map_err(|source| VerbError::Unreachable { socket: socket.to_owned(), source })?;
     serde_json::from_str(&line).map_err(unreadable)

@@ -1,8 +1,9 @@
-//! What a person may ask of a running agent: let go of the driver, take it again.
+//! What a person may ask of a running agent: let go of the driver, take it again, acknowledge an alarm.
 //!
 //! ```text
 //!   eisbach-agent detach ── one line of JSON ──► control socket ──► GPU link ──► GPU process
 //!                        ◄── one line of JSON ──               ◄── HandedOver ──
+//!   eisbach-agent alarms ack …                       ──► control socket ──► alarm desk ──► cycle
 //! ```
 //!
 //! The socket's mode decides who may ask: root and the agent's group. Nothing here is on the network, and nothing here
@@ -13,5 +14,5 @@ mod server;
 mod words;
 
 pub use client::{VerbError, ask};
-pub use server::serve;
+pub use server::{Ears, serve};
 pub use words::{Answer, Verb, duration};

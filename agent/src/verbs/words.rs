@@ -5,8 +5,10 @@ use std::time::Duration;
 use eisbach_protocol::gpu_link::{HandOver, HandedOver};
 use serde::{Deserialize, Serialize};
 
+use crate::alarms::{AlarmError, AlarmVerdict};
+
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verb {
     /// Let go of the NVIDIA driver.
@@ -16,6 +18,28 @@ pub enum Verb {
     },
     /// Take it again.
     Attach,
+    /// Somebody has seen an alarm.
+    AcknowledgeAlarm {
+        /// Its name; without one, every alarm that is to be seen.
+        alarm: Option<String>,
+    },
+    /// Put an alarm aside for a while.
+    ShelveAlarm {
+        /// Its name.
+        alarm: String,
+        /// For so long.
+        minutes: u32,
+    },
+    /// Show it again.
+    UnshelveAlarm {
+        /// Its name.
+        alarm: String,
+    },
+    /// What a latched alarm is about is mended.
+    ResetAlarm {
+        /// Its name.
+        alarm: String,
+    },
 }
 
 /// What came of it.
@@ -64,6 +88,19 @@ impl Answer {
         };
         let done = matches!(answer.result, HandOver::Detached | HandOver::Attached);
         Self { done, result: answer.result.as_str().to_owned(), took_ms: answer.took_ms, text }
+    }
+
+    /// What became of a wish about an alarm.
+    pub(super) fn of_alarm(verdict: Result<AlarmVerdict, AlarmError>) -> Self {
+        let done = |text: String| Self { done: true, result: "done".to_owned(), took_ms: 0, text };
+        match verdict {
+            Ok(AlarmVerdict::Done { changed: 1 }) => done("done".to_owned()),
+            Ok(AlarmVerdict::Done { changed }) => done(format!("done for {changed} alarms")),
+            Ok(AlarmVerdict::LatchAsked) => {
+                done("the leak latch is being reset; the agent starts the loop again".to_owned())
+            }
+            Err(error) => Self::refused(error.as_str(), format!("not done: {error}")),
+        }
     }
 
     /// It was not even heard, or not understood.

@@ -10,6 +10,7 @@
     reason = "tests may be blunt, and zero seconds of throttling is exactly zero"
 )]
 
+mod alarms;
 mod authority;
 mod bad_config;
 mod broker;

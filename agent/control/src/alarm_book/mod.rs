@@ -194,14 +194,6 @@ impl AlarmBook {
         self.seq
     }
 
-    /// Whether somebody needs to have a look at the alarm.
-    #[must_use]
-    pub fn is_unseen(&self, alarm: Alarm) -> bool {
-        let view = self.view(alarm);
-        let hidden = view.is_shelved() || view.suppressed_by.is_some();
-        !view.state.is_acked() && !hidden
-    }
-
     fn active(&self) -> AlarmSet {
         let mut active = AlarmSet::NONE;
         for slot in &self.slots {

@@ -90,6 +90,18 @@ pub struct AlarmView {
 }
 
 impl AlarmView {
+    /// One word for its state, and for why it is not shown.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        if self.is_shelved() {
+            "shelved"
+        } else if self.suppressed_by.is_some() {
+            "suppressed"
+        } else {
+            self.state.as_str()
+        }
+    }
+
     /// It stands, or is latched.
     #[must_use]
     pub const fn is_active(&self) -> bool {
@@ -108,9 +120,15 @@ impl AlarmView {
         self.is_active() && self.suppressed_by.is_none() && self.shelved_until_ms.is_none()
     }
 
-    /// There is something to tell about it, if only that it is put aside.
+    /// Somebody needs to look at it, and can: it is neither put aside nor hidden behind its cause.
+    #[must_use]
+    pub const fn is_unseen(&self) -> bool {
+        !self.state.is_acked() && self.suppressed_by.is_none() && self.shelved_until_ms.is_none()
+    }
+
+    /// There is something to tell about it, if only that it is put aside or began a trip.
     #[must_use]
     pub const fn is_of_interest(&self) -> bool {
-        !matches!(self.state, AlarmState::Normal) || self.is_shelved()
+        !matches!(self.state, AlarmState::Normal) || self.is_shelved() || self.first_out
     }
 }

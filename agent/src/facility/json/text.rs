@@ -1,6 +1,6 @@
 //! What the plain face says, word for word.
 
-use eisbach_protocol::alarm::ALARMS;
+use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::catalogue::{PointDef, PointValue, points_of};
 use eisbach_protocol::reading::Quality;
 use eisbach_protocol::units::Watts;
@@ -79,13 +79,20 @@ pub(super) fn status(online: bool, wall_ms: Option<u64>) -> String {
     }
 }
 
-/// The alarms that stand, as a list in a text.
+/// The alarms that there is something to tell about, as a list in a text.
 pub(super) fn alarms(report: &Report) -> String {
-    let standing = ALARMS.iter().zip(&report.alarms).filter(|(_, stands)| **stands);
-    let list = standing.map(|(def, _)| {
+    let list = report.alarms().filter(|(_, view)| view.is_of_interest()).map(|(def, view)| {
         json!({
             "name": def.name,
             "priority": def.priority.as_str(),
+            "state": view.state.as_str(),
+            "shown": view.is_shown(),
+            "shelved_until": view.shelved_until_ms,
+            "suppressed_by": view.suppressed_by.map(Alarm::as_str),
+            "first_out": view.first_out,
+            "since": view.on_ms,
+            "acknowledged": view.ack_ms,
+            "cleared": view.clear_ms,
             "consequence": def.consequence,
             "action": def.action,
         })

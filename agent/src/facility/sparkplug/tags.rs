@@ -16,15 +16,18 @@
 
 use std::borrow::Cow;
 
-use eisbach_protocol::alarm::{self, ALARMS, AlarmDef};
+use eisbach_control::AlarmView;
+use eisbach_protocol::alarm::{self, AlarmDef};
 use eisbach_protocol::catalogue::{self, Kind, Owner, PointDef, PointValue};
 use eisbach_protocol::sparkplug::{BirthProperties, DataType, Metric, Value};
 
 use crate::facility::shown::{Shown, reading_of, taken_ms};
 use crate::report::{ObjectReport, Report};
 
-const _: () =
-    assert!(catalogue::COUNT + alarm::COUNT < 0xFF, "the place of a tag takes eight bits of its alias");
+const _: () = assert!(
+    catalogue::COUNT + Part::ALL.len() * alarm::COUNT < 0xFF,
+    "the place of a tag takes eight bits of its alias"
+);
 
 /// One metric of one object, at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +41,55 @@ pub(super) struct Tag {
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Point(&'static PointDef),
-    Alarm(&'static AlarmDef),
+    Alarm(&'static AlarmDef, Part),
+}
+
+/// What is told of an alarm, each as a metric of its own.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// Whether it is active and neither shelved nor suppressed.
+    Shown,
+    /// Its state as a word.
+    State,
+    /// 1 for critical to 4 for low.
+    Priority,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Shown, Self::State, Self::Priority];
+
+    fn shown(self, def: &AlarmDef, view: &AlarmView) -> Shown {
+        let value = match self {
+            Self::Shown => PointValue::Bool(view.is_shown()),
+            Self::State => PointValue::Text(view.as_str()),
+            Self::Priority => PointValue::Int(def.priority as i64 + 1),
+        };
+        Shown::known(value)
+    }
+
+    fn name(self, def: &AlarmDef) -> String {
+        match self {
+            Self::Shown => format!("Alarms/{}", def.name),
+            Self::State => format!("Alarms/{}/State", def.name),
+            Self::Priority => format!("Alarms/{}/Priority", def.name),
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Shown => Kind::Bool,
+            Self::State => Kind::Text,
+            Self::Priority => Kind::Int,
+        }
+    }
+
+    /// Said once an alarm.
+    fn documentation(self, def: &AlarmDef) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Shown => Some(Cow::Owned(format!("{} {}", def.consequence, def.action))),
+            Self::State | Self::Priority => None,
+        }
+    }
 }
 
 /// The tags of an object of the report, always the same ones in the same order.
@@ -48,8 +99,10 @@ pub(super) fn tags(report: &Report, object: &ObjectReport) -> impl Iterator<Item
         let shown = Shown::of(def.kind, &reading);
         (Source::Point(def), shown, taken_ms(report, &reading, shown))
     });
-    let alarms = ALARMS.iter().zip(&report.alarms).filter(|_| object.owner == Owner::Node);
-    let alarms = alarms.map(|(def, stands)| (Source::Alarm(def), Shown::truth(*stands), report.wall_ms));
+    let alarms = report.alarms().filter(|_| object.owner == Owner::Node);
+    let alarms = alarms.flat_map(|(def, view)| {
+        Part::ALL.map(|part| (Source::Alarm(def, part), part.shown(def, view), report.wall_ms))
+    });
     let base = index(object) << 16 | (object.owner as u64) << 8;
     points.chain(alarms).zip(base + 1..).map(|((source, shown, taken_ms), alias)| Tag {
         source,
@@ -75,7 +128,7 @@ impl Tag {
     pub(super) fn differs_from(&self, published: Shown) -> bool {
         let dead_band = match self.source {
             Source::Point(def) => def.dead_band,
-            Source::Alarm(_) => 0.0,
+            Source::Alarm(..) => 0.0,
         };
         self.shown.differs_from(published, dead_band)
     }
@@ -84,14 +137,14 @@ impl Tag {
     pub(super) fn birth(&self) -> Metric {
         let (name, kind) = match self.source {
             Source::Point(def) => (Cow::Borrowed(def.name), def.kind),
-            Source::Alarm(def) => (Cow::Owned(format!("Alarms/{}", def.name)), Kind::Bool),
+            Source::Alarm(def, part) => (Cow::Owned(part.name(def)), part.kind()),
         };
         let metric = match self.shown.value() {
             Some(value) => Metric::named(name, wire_value(value)),
             None => Metric::named_null(name, datatype(kind)),
         };
         let documentation = self.documentation();
-        let about = BirthProperties { documentation: Some(&documentation), ..self.range() };
+        let about = BirthProperties { documentation: documentation.as_deref(), ..self.range() };
         metric.with_alias(self.alias).at(self.taken_ms).with_birth(about).with_quality(self.shown.quality())
     }
 
@@ -116,14 +169,14 @@ impl Tag {
                 },
                 Kind::Bool | Kind::Text => plain,
             },
-            Source::Alarm(_) => plain,
+            Source::Alarm(..) => plain,
         }
     }
 
-    fn documentation(&self) -> Cow<'static, str> {
+    fn documentation(&self) -> Option<Cow<'static, str>> {
         match self.source {
-            Source::Point(def) => Cow::Borrowed(def.doc),
-            Source::Alarm(def) => Cow::Owned(format!("{} {}", def.consequence, def.action)),
+            Source::Point(def) => Some(Cow::Borrowed(def.doc)),
+            Source::Alarm(def, part) => part.documentation(def),
         }
     }
 }
@@ -149,6 +202,7 @@ const fn datatype(kind: Kind) -> DataType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eisbach_protocol::alarm::ALARMS;
     use eisbach_protocol::catalogue::POINTS;
 
     #[test]

@@ -1,5 +1,6 @@
 //! Any order of events, read by a strict host: it never sees a broken rule, and in the end it sees the node.
 
+use eisbach_control::AlarmState;
 use eisbach_protocol::catalogue::{PointId, PointValue};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::units::Millis;
@@ -67,7 +68,8 @@ fn take(world: &mut World, host: &mut Host, step: Step) {
         Step::Online(name, online) => world.object(name).online = online,
         Step::Alarm(which) => {
             let which = which.index(world.report.alarms.len());
-            world.report.alarms[which] ^= true;
+            let state = &mut world.report.alarms[which].state;
+            *state = if state.is_active() { AlarmState::Normal } else { AlarmState::Unacked };
         }
         Step::AskForRebirth => world.command(&rebirth_request()),
         Step::Garbage(payload) => world.command(&Inbound { payload, ..rebirth_request() }),

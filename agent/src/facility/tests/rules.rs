@@ -1,6 +1,7 @@
 //! One rule a test.
 
-use eisbach_protocol::alarm::Alarm;
+use eisbach_control::AlarmState;
+use eisbach_protocol::alarm::{ALARMS, Alarm};
 use eisbach_protocol::catalogue::{PointId, PointValue};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::sparkplug::{BD_SEQ, DataType, Metric, QualityCode, REBIRTH, Value};
@@ -58,7 +59,7 @@ fn the_birth_waits_for_the_first_report() {
 #[test]
 fn a_birth_tells_session_command_points_and_alarms() {
     let mut world = World::new();
-    world.report.alarms[Alarm::Leak as usize] = true;
+    world.report.alarms[Alarm::Leak as usize].state = AlarmState::Unacked;
     world.cycle();
     world.connect(7);
     let sent = world.sent();
@@ -71,7 +72,24 @@ fn a_birth_tells_session_command_points_and_alarms() {
     }
     assert_eq!(metric(birth, "State").value(None), Ok(Some(Value::String("well".into()))));
     assert_eq!(metric(birth, "Alarms/leak").value(None), Ok(Some(Value::Boolean(true))));
+    assert_eq!(metric(birth, "Alarms/leak/State").value(None), Ok(Some(Value::String("unacked".into()))));
+    assert_eq!(metric(birth, "Alarms/leak/Priority").value(None), Ok(Some(Value::Int64(1))));
     assert_eq!(metric(birth, "Alarms/condensation").value(None), Ok(Some(Value::Boolean(false))));
+}
+
+#[test]
+fn i13_the_births_of_alarms_leave_room_in_the_largest_payload() {
+    let mut world = World::new();
+    let longest = AlarmState::LatchedUnacked;
+    world.report.alarms.iter_mut().for_each(|view| view.state = longest);
+    world.cycle();
+    world.connect(7);
+    let sent = world.sent();
+    let mut birth = sent[2].payload().clone();
+    birth.metrics.retain(|metric| metric.name().is_some_and(|name| name.starts_with("Alarms/")));
+    assert_eq!(birth.metrics.len(), 3 * ALARMS.len());
+    let bytes = birth.encode().len();
+    assert!(bytes < 20 * 1024, "{bytes} bytes of 64 KiB");
 }
 
 #[test]
@@ -208,12 +226,16 @@ fn data_carries_alias_value_and_time_and_nothing_that_the_birth_told() {
 fn an_alarm_that_comes_or_goes_is_node_data() {
     let mut world = World::born();
     for stands in [true, false] {
-        world.report.alarms[Alarm::PumpSilent as usize] = stands;
+        let state = if stands { AlarmState::Unacked } else { AlarmState::Normal };
+        world.report.alarms[Alarm::PumpSilent as usize].state = state;
         world.cycle();
         let sent = world.sent();
-        assert_eq!(sent[0].word(), "NDATA");
-        let alarm = only(&sent).value(Some(DataType::Boolean));
-        assert_eq!(alarm, Ok(Some(Value::Boolean(stands))));
+        let [data] = sent.as_slice() else { panic!("{sent:?}") };
+        assert_eq!(data.word(), "NDATA");
+        let [shown, word] = data.payload().metrics.as_slice() else { panic!("{data:?}") };
+        assert_eq!(shown.value(Some(DataType::Boolean)), Ok(Some(Value::Boolean(stands))));
+        let state = if stands { "unacked" } else { "normal" };
+        assert_eq!(word.value(Some(DataType::String)), Ok(Some(Value::String(state.into()))));
     }
 }
 

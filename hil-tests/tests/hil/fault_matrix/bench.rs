@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eisbach_hil_tests::{
     Configuration, ECHO, ECHO_UNIT, Line, Proxy, Rig, SPEED_REGISTER, Simulator, Stopwatch, echo_points,
-    is_allowed, until, write_echo_profile, written_registers, wrong_values,
+    is_allowed, shown_alarms, until, write_echo_profile, written_registers, wrong_values,
 };
 use serde_json::Value;
 
@@ -225,14 +225,12 @@ impl Bench {
 
     fn look(&self) -> Look {
         let status = self.rig.status();
-        let alarms = status["alarms"].as_array().into_iter().flatten();
         let pump = &status["objects"]["pump"]["points"];
         let word = |value: &Value| value.as_str().unwrap_or("none").to_owned();
         Look {
-            alarms: alarms
-                .filter_map(|alarm| {
-                    alarm["name"].as_str().filter(|name| ALARMS.contains(name)).map(str::to_owned)
-                })
+            alarms: shown_alarms(&status)
+                .into_iter()
+                .filter(|name| ALARMS.contains(&name.as_str()))
                 .collect(),
             quality: echo_points().map(|name| (name, word(&pump[name]["quality"]))).collect(),
             wrong: wrong_values(&status).into_iter().collect(),
