@@ -1,32 +1,28 @@
 //! One step: analyse first, then act. Read it top to bottom.
 
 use eisbach_protocol::gpu_link::MAX_GPUS;
-use eisbach_protocol::units::{Millis, Percent};
+use eisbach_protocol::units::{Millis, Watts};
 use heapless::Vec;
 
 use crate::alarms::AlarmSet;
-use crate::budget::{Budgets, LoopView};
-use crate::decision::{Decision, Escalation, GpuDecision, Leader, Output, Reason};
+use crate::budget::{Budget, Budgets, LoopView};
+use crate::decision::{Decision, Escalation, GpuDecision, Leader, Reason};
 use crate::effects::Effects;
 use crate::escalation::{Escalator, Plight};
 use crate::estimate::{Estimator, NodeView};
 use crate::flow_guard::{Flow, FlowGuard, Known};
 use crate::history::History;
 use crate::ladder::{Context, Order};
-use crate::pump::{FULL_SPEED, PumpLoop, PumpTask};
-use crate::remote::RemoteOutcome;
+use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
+use crate::remote::{Fate, Remote, RemoteOutcome};
 use crate::rungs::{distance_to_next, highest_rung};
 use crate::snapshot::Snapshot;
 use crate::standing::{Facts, is_silent, standing};
 use crate::state::{Cause, Findings, PATIENCE, State, StateName};
-use crate::supply::{self, SupplyLoop, SupplyTarget};
+use crate::supply::{self, SupplyTarget};
 use crate::throttle::Throttle;
 use crate::tuning::Tuning;
 
-/// Period of the pump and supply loops.
-const LOOP_PERIOD: Millis = Millis::from_secs(1);
-/// Longest time a step may account for; a longer gap is a stopped agent, not a long step.
-const LONGEST_STEP_S: f32 = 2.0;
 /// An alarm of the drive is reset so often while flow is lost, and at most so many times in a row.
 const RESET_EVERY: Millis = Millis::from_secs(10);
 const RESET_PULSE: Millis = Millis::from_secs(1);
@@ -39,7 +35,6 @@ pub struct Controller {
     state: State,
     started: Option<Millis>,
     last_step: Option<Millis>,
-    last_loop: Option<Millis>,
     meter_seen: Option<Millis>,
     gpus_seen: bool,
     effects: Effects,
@@ -47,13 +42,10 @@ pub struct Controller {
     estimator: Estimator,
     history: History,
     guard: FlowGuard,
-    pump: PumpLoop,
-    supply: SupplyLoop,
+    loops: Loops,
     budgets: Budgets,
     throttle: Throttle,
     escalator: Escalator,
-    /// Set-points of the last loop run, which hold until the next.
-    held: (Output<Percent>, Output<Percent>),
     run: bool,
 }
 
@@ -70,6 +62,8 @@ struct Analysis {
     flow: Flow,
     findings: Findings,
     target: SupplyTarget,
+    /// The orders from afar that make sense.
+    remote: Remote,
 }
 
 impl Controller {
@@ -81,7 +75,6 @@ impl Controller {
             state: State::Boot { since: Millis::ZERO },
             started: None,
             last_step: None,
-            last_loop: None,
             meter_seen: None,
             gpus_seen: false,
             effects: Effects::default(),
@@ -89,12 +82,10 @@ impl Controller {
             estimator: Estimator::default(),
             history: History::default(),
             guard: FlowGuard::new(&tuning),
-            pump: PumpLoop::default(),
-            supply: SupplyLoop::default(),
+            loops: Loops::default(),
             budgets: Budgets::default(),
             throttle: Throttle::default(),
             escalator: Escalator::default(),
-            held: (HOLD, HOLD),
             run: true,
         }
     }
@@ -120,17 +111,32 @@ impl Controller {
         let before = self.state.name();
         self.state = self.state.next(&analysis.findings, now, &self.tuning);
         if before == StateName::Boot && self.state.name() != StateName::Boot {
-            self.take_over(snapshot);
+            self.loops.take_over(snapshot, self.guard.flow_per_percent());
         }
 
-        let second = self.loop_due(now);
-        let (pump, valve) = self.loops(snapshot, &analysis, now, second);
-        let gpus = self.throttle(snapshot, &analysis, now, second.is_some());
+        let second = self.loops.due(now);
+        let task = LoopTask {
+            state: self.state,
+            stopped: analysis.findings.stopped(),
+            node: &analysis.node,
+            supply: snapshot.meter.supply.usable(),
+            target: analysis.target,
+            flow_per_percent: self.guard.flow_per_percent(),
+            remote: &analysis.remote,
+        };
+        self.loops.run(&task, second, now, &self.tuning);
+        let (gpus, budget) = self.throttle(snapshot, &analysis, now, second.is_some());
         self.run = self.state.name() != StateName::Leak;
         let pump_reset = self.reset_pump(&analysis, now);
-        let escalation = self.escalator.step(&self.plight(snapshot, &analysis), now, &self.tuning);
-        let decision = self.decide(snapshot, &analysis, (pump, valve), gpus, now);
-        Decision { pump_reset, escalation, ..decision }
+        let mut escalation = self.escalator.step(&self.plight(snapshot, &analysis), now, &self.tuning);
+        if analysis.remote.drain {
+            let ordered = (Leader::Remote, Reason::DrainOrdered);
+            escalation.drain = Some(escalation.drain.unwrap_or(ordered));
+        }
+        let decision = self.decide(snapshot, &analysis, gpus, now);
+        let power_budget = granted(snapshot, &analysis.node, budget);
+        let remote = RemoteOutcome { power_budget, ..self.loops.outcome().with_senseless(&snapshot.remote) };
+        Decision { pump_reset, escalation, remote, ..decision }
     }
 
     /// Time since the last step, bounded.
@@ -151,22 +157,24 @@ impl Controller {
         self.history.record(now, node.mean_temperature, node.power);
         let known = Known {
             run: self.run,
-            set_point: self.held.0.value,
+            set_point: self.loops.held().0.value,
             thermal: self.history.thermal(),
             calm: node.hottest_measured.is_some_and(|margin| margin >= self.tuning.calm_margin),
             now,
             dt_s: step_s,
         };
         let flow = self.guard.judge(snapshot, known, &self.tuning);
-        self.effects.watch(snapshot, (self.held.0.value, self.held.1.value), now);
+        self.effects.watch(snapshot, (self.loops.held().0.value, self.loops.held().1.value), now);
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
         }
         self.gpus_seen |= node.hottest_measured.is_some();
+        let remote = snapshot.remote.sensible();
         let findings = Findings {
             // A broken rope is a fault of its own: what it says about water is not believed.
             water: snapshot.leak.detected.usable() == Some(true)
                 && snapshot.leak.fault.usable() != Some(true),
+            isolate: remote.isolate,
             flow,
             hottest: node.hottest,
             hottest_measured: node.hottest_measured,
@@ -180,7 +188,8 @@ impl Controller {
             pump_alarm: snapshot.pump.alarm.usable() == Some(true),
             reset: snapshot.reset,
         };
-        Analysis { node, flow, findings, target: supply::target(snapshot, &self.tuning) }
+        let target = supply::target(snapshot, remote.supply_target, &self.tuning);
+        Analysis { node, flow, findings, target, remote }
     }
 
     /// The required part that has been silent for too long, if any.
@@ -216,95 +225,34 @@ impl Controller {
         since < RESET_PULSE
     }
 
-    /// Seeds the loops with what pump and valve do, so that taking over moves nothing.
-    fn take_over(&mut self, snapshot: &Snapshot) {
-        if let Some(speed) = snapshot.pump.speed.usable() {
-            self.pump.seed(speed, self.guard.flow_per_percent());
-        }
-        if let Some(position) = snapshot.valve.position.usable() {
-            self.supply.seed(position);
-        }
-        self.last_loop = None;
-    }
-
-    /// Seconds since the loops last ran, if they are due.
-    fn loop_due(&mut self, now: Millis) -> Option<f32> {
-        let since = self.last_loop.map_or(LOOP_PERIOD, |last| now.since(last));
-        (since >= LOOP_PERIOD).then(|| {
-            self.last_loop = Some(now);
-            since.as_secs_f32().min(LONGEST_STEP_S)
-        })
-    }
-
-    fn loops(
-        &mut self,
-        snapshot: &Snapshot,
-        analysis: &Analysis,
-        now: Millis,
-        due: Option<f32>,
-    ) -> (Output<Percent>, Output<Percent>) {
-        let all = match self.state {
-            State::Boot { since } if now.since(since) < self.tuning.boot_hold => {
-                self.held = (HOLD, HOLD);
-                return self.held;
-            }
-            State::Boot { .. } => Some((Leader::Boot, Reason::FirstReadings)),
-            State::Running => None,
-            State::Hot { cause, .. } | State::Critical { cause, .. } => Some(cause),
-            State::Leak => {
-                let reason = if analysis.findings.water { Reason::WaterFound } else { Reason::LeakLatched };
-                let stop = Output { value: Some(Percent::ZERO), leader: Leader::LeakInterlock, reason };
-                self.held = (stop, stop);
-                return self.held;
-            }
-            State::Uncontrollable => Some((Leader::FlowGuard, Reason::NothingHelped)),
-        };
-        // Full cooling does not wait for the loops' next turn.
-        if due.is_some() || all.is_some() {
-            let dt_s = due.unwrap_or(0.0);
-            let task = PumpTask {
-                heat: analysis.node.power * self.tuning.heat_per_gpu_watt,
-                hottest: analysis.node.hottest,
-                flow_per_percent: self.guard.flow_per_percent(),
-                full: all,
-            };
-            let pump = self.pump.run(&task, dt_s, &self.tuning);
-            let supply = snapshot.meter.supply.usable();
-            let valve =
-                self.supply.run(supply, analysis.target, analysis.node.hottest, all, dt_s, &self.tuning);
-            self.held = (pump, valve);
-        }
-        self.held
-    }
-
     fn throttle(
         &mut self,
         snapshot: &Snapshot,
         analysis: &Analysis,
         now: Millis,
         second: bool,
-    ) -> Vec<GpuDecision, MAX_GPUS> {
+    ) -> (Vec<GpuDecision, MAX_GPUS>, Option<Budget>) {
         let meter = &snapshot.meter;
         let lost = matches!(analysis.flow, Flow::Lost(_));
-        let all_it_has = self.held.0.value.is_some_and(|speed| speed >= FULL_SPEED);
         let view = LoopView {
             facility: snapshot.power_budget,
             flow: meter.flow.usable().filter(|_| !lost),
             supply: meter.supply.usable(),
             return_: meter.return_.usable(),
-            target: analysis.target.celsius,
-            pump_at_limit: all_it_has || self.effects.pump_is_off(now),
+            // Nobody may order the loop's limit away.
+            target: analysis.target.own,
+            pump_at_limit: self.loops.pump_at_limit() || self.effects.pump_is_off(now),
         };
         let budget = self.budgets.judge(&view, now, &self.tuning);
         let context = Context {
             now,
             second,
             cooling_proven: self.cooling_proven(analysis),
-            order: self.order(now),
+            order: self.order(analysis, now),
             supply: view.supply,
             tuning: &self.tuning,
         };
-        self.throttle.step(&analysis.node, budget, &context)
+        (self.throttle.step(&analysis.node, budget, &context), budget)
     }
 
     fn cooling_proven(&self, analysis: &Analysis) -> bool {
@@ -313,12 +261,12 @@ impl Controller {
 
     /// Little power for all, by order of the state. A GPU at its limit while there is flow needs no order: its own
     /// ladder has it, and the others are cooled.
-    fn order(&self, now: Millis) -> Option<Order> {
+    fn order(&self, analysis: &Analysis, now: Millis) -> Option<Order> {
         match self.state {
             State::Boot { .. } | State::Running | State::Hot { .. } => None,
             State::Critical { since, cause, .. } => (cause.0 == Leader::FlowGuard)
                 .then(|| Order { cause, second_stage: now.since(since) >= self.tuning.second_stage_after }),
-            State::Leak => Some(Order::lowest((Leader::LeakInterlock, Reason::WaterFound))),
+            State::Leak => Some(Order::lowest(analysis.findings.stopped())),
             State::Uncontrollable => Some(Order::lowest((Leader::FlowGuard, Reason::NothingHelped))),
         }
     }
@@ -327,6 +275,7 @@ impl Controller {
         Plight {
             state: self.state.name(),
             water: analysis.findings.water,
+            stopped: analysis.findings.stopped(),
             flow: analysis.flow,
             hottest_measured: analysis.findings.hottest_measured,
             blind: self.gpus_seen && analysis.findings.hottest_measured.is_none() && !snapshot.detached,
@@ -339,11 +288,11 @@ impl Controller {
         &self,
         snapshot: &Snapshot,
         analysis: &Analysis,
-        (pump, valve): (Output<Percent>, Output<Percent>),
         gpus: Vec<GpuDecision, MAX_GPUS>,
         now: Millis,
     ) -> Decision {
         let (leader, reason) = self.cause(analysis);
+        let (pump, valve) = self.loops.held();
         let rung = highest_rung(&gpus, pump, valve);
         Decision {
             state: self.state.name(),
@@ -357,7 +306,7 @@ impl Controller {
             valve,
             gpus,
             supply_target: analysis.target.celsius,
-            flow_demand: self.pump.flow(),
+            flow_demand: self.loops.flow(),
             node_power: analysis.node.power,
             hottest_margin: analysis.node.hottest,
             cooling_proven: self.cooling_proven(analysis),
@@ -372,8 +321,7 @@ impl Controller {
             State::Boot { .. } => (Leader::Boot, Reason::FirstReadings),
             State::Running => self.throttle.led().unwrap_or((Leader::Normal, Reason::Nothing)),
             State::Hot { cause, .. } | State::Critical { cause, .. } => cause,
-            State::Leak if analysis.findings.water => (Leader::LeakInterlock, Reason::WaterFound),
-            State::Leak => (Leader::LeakInterlock, Reason::LeakLatched),
+            State::Leak => analysis.findings.stopped(),
             State::Uncontrollable => (Leader::FlowGuard, Reason::NothingHelped),
         }
     }
@@ -395,4 +343,16 @@ impl Controller {
     }
 }
 
-const HOLD: Output<Percent> = Output { value: None, leader: Leader::Boot, reason: Reason::HoldAtStart };
+/// What became of the facility's word on power.
+fn granted(snapshot: &Snapshot, node: &NodeView, budget: Option<Budget>) -> Fate<Watts> {
+    let Some(granted) = snapshot.power_budget else { return Fate::Absent };
+    if !granted.get().is_finite() || granted < Watts::ZERO {
+        return Fate::Senseless;
+    }
+    let least = node.gpus.iter().fold(node.unlisted, |sum, gpu| sum + gpu.power_range.0);
+    match budget {
+        Some(Budget { cause: (_, by), .. }) if by != Reason::FacilityBudget => Fate::Overridden { by },
+        _ if granted < least => Fate::Clamped { to: least, by: Reason::LowestLimits },
+        Some(_) | None => Fate::InForce,
+    }
+}

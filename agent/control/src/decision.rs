@@ -259,6 +259,8 @@ words! {
         ThermalSlowdown => "the driver slows a GPU down for its heat",
         /// Cooling is at its limit.
         ThermalBudget => "the coolant carries no more heat than this",
+        /// Power limits have a lower end.
+        LowestLimits => "GPUs cannot be set lower than this",
         /// The facility's word.
         FacilityBudget => "the facility grants no more power than this",
         /// More flow by order.
@@ -300,7 +302,7 @@ words! {
         /// Water.
         WaterFound => "water found, loop stopped",
         /// Water was found earlier.
-        LeakLatched => "a leak was found and has not been reset",
+        LeakLatched => "a leak was found, or isolation ordered, and has not been reset",
         /// Deep for long.
         DeepForLong => "a GPU has been at lowest power and clocks for long",
         /// Deep does not help.

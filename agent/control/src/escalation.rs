@@ -21,6 +21,8 @@ use crate::tuning::Tuning;
 pub(crate) struct Plight {
     pub(crate) state: StateName,
     pub(crate) water: bool,
+    /// Why the loop stands still, where it does.
+    pub(crate) stopped: Cause,
     pub(crate) flow: Flow,
     /// Smallest margin of GPUs that answer.
     pub(crate) hottest_measured: Option<Kelvin>,
@@ -64,10 +66,7 @@ impl Escalator {
 
     fn drain(&self, plight: &Plight, now: Millis, tuning: &Tuning) -> Option<Cause> {
         match (plight.state, plight.flow) {
-            (StateName::Leak, _) => {
-                let reason = if plight.water { Reason::WaterFound } else { Reason::LeakLatched };
-                Some((Leader::LeakInterlock, reason))
-            }
+            (StateName::Leak, _) => Some(plight.stopped),
             (StateName::Uncontrollable, _) => Some((Leader::FlowGuard, Reason::NothingHelped)),
             (_, Flow::Lost(reason)) if passed(self.lost_since, tuning.drain_after_flow_loss, now) => {
                 Some((Leader::FlowGuard, reason))
@@ -128,6 +127,7 @@ mod tests {
     const WELL: Plight = Plight {
         state: StateName::Running,
         water: false,
+        stopped: (Leader::LeakInterlock, Reason::LeakLatched),
         flow: Flow::Proven,
         hottest_measured: Some(Kelvin::new(25.0)),
         blind: false,
@@ -209,9 +209,10 @@ mod tests {
 
     #[test]
     fn i02_water_asks_for_draining_and_a_stop_at_once() {
-        let calls = Bench::default().hold(Plight { state: StateName::Leak, water: true, ..WELL }, 0);
-        let water = Some((Leader::LeakInterlock, Reason::WaterFound));
-        assert_eq!((calls.drain, calls.stop), (water, water));
+        let stopped = (Leader::LeakInterlock, Reason::WaterFound);
+        let wet = Plight { state: StateName::Leak, water: true, stopped, ..WELL };
+        let calls = Bench::default().hold(wet, 0);
+        assert_eq!((calls.drain, calls.stop), (Some(stopped), Some(stopped)));
     }
 
     #[test]

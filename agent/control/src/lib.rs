@@ -35,6 +35,7 @@ mod estimate;
 mod flow_guard;
 mod history;
 mod ladder;
+mod loops;
 mod pump;
 mod ration;
 mod remote;

@@ -4,6 +4,7 @@
 //!   GPU power ─► heat ─► flow at the rise aimed at ─► envelope ─► ÷ flow per % ─┐
 //!                                      (rises at once, forgets slowly)          ├─(+)─► slew ─► speed
 //!   hottest margin ─► PI, 0..trim_max ──────────────────────────────────────────┘
+//!                                                orders: by hand, at least ─► max ─┘ (before the slew)
 //! ```
 //!
 //! The integral holds only the trim, so a limited or slewed output never eats into the feed-forward, and is frozen
@@ -12,6 +13,7 @@
 use eisbach_protocol::units::{Kelvin, LitersPerMinute, Percent, Watts};
 
 use crate::decision::{Leader, Output, Reason};
+use crate::remote::Fate;
 use crate::tuning::Tuning;
 
 /// Full speed of the pump.
@@ -28,6 +30,32 @@ pub(crate) struct PumpTask {
     pub(crate) flow_per_percent: LitersPerMinute,
     /// Full speed now, whatever the loop says.
     pub(crate) full: Option<(Leader, Reason)>,
+    /// What is asked for from afar.
+    pub(crate) orders: PumpOrders,
+}
+
+/// Orders from afar to the pump.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PumpOrders {
+    /// No slower than this.
+    pub(crate) at_least: Option<Percent>,
+    /// Held by hand at this.
+    pub(crate) manual: Option<Percent>,
+}
+
+/// What became of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PumpFates {
+    pub(crate) at_least: Fate<Percent>,
+    pub(crate) manual: Fate<Percent>,
+}
+
+/// A speed that is wanted, and who wants it.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    speed: f32,
+    leader: Leader,
+    reason: Reason,
 }
 
 /// The loop's memory.
@@ -39,6 +67,9 @@ pub(crate) struct PumpLoop {
     integral: f32,
     /// Last set-point, %.
     speed: Option<f32>,
+    /// A hand keeps the pump from its full speed.
+    held_back: bool,
+    fates: PumpFates,
 }
 
 impl PumpLoop {
@@ -49,6 +80,12 @@ impl PumpLoop {
         self.speed = Some(speed);
         self.load = speed * flow_per_percent.get();
         self.integral = 0.0;
+        self.held_back = false;
+    }
+
+    /// A hand keeps the pump from its full speed.
+    pub(crate) const fn held_back(&self) -> bool {
+        self.held_back
     }
 
     /// Flow asked for.
@@ -56,29 +93,55 @@ impl PumpLoop {
         LitersPerMinute::new(self.load)
     }
 
+    /// What became of the last task's orders.
+    pub(crate) const fn fates(&self) -> PumpFates {
+        self.fates
+    }
+
     pub(crate) fn run(&mut self, task: &PumpTask, dt_s: f32, tuning: &Tuning) -> Output<Percent> {
         self.follow_load(tuning.flow_for(task.heat), dt_s, tuning);
         if let Some((leader, reason)) = task.full {
             self.speed = Some(100.0);
             self.integral = 0.0;
+            self.held_back = false;
+            self.fates = PumpFates {
+                at_least: Fate::of(task.orders.at_least, Fate::InForce),
+                manual: Fate::of(task.orders.manual, Fate::Overridden { by: reason }),
+            };
             return Output { value: Some(Percent::new(100.0)), leader, reason };
         }
         let forward = self.load / task.flow_per_percent.get().max(0.01);
         let trim = self.trim(task.hottest, forward, dt_s, tuning);
-        let floor = tuning.pump_min.get();
-        let wanted = (forward + trim).clamp(floor, 100.0);
-        let (leader, reason) = if forward + trim < floor {
-            (Leader::MinimumFlow, Reason::PlateMinimum)
-        } else if trim > 0.5 {
-            (Leader::MarginTrim, Reason::HottestGpu)
-        } else {
-            (Leader::FeedForward, Reason::HeatLoad)
-        };
+        let automatic = wish(forward, trim, tuning);
+        let present = tuning.flow_for(task.heat).get() / task.flow_per_percent.get().max(0.01);
+        let Wish { speed: wanted, leader, reason } =
+            self.obey(task.orders, automatic, wish(present, trim, tuning));
         let before = self.speed.unwrap_or(wanted);
         let speed =
             wanted.clamp(before - tuning.pump_down_per_s * dt_s, before + tuning.pump_up_per_s * dt_s);
         self.speed = Some(speed);
         Output { value: Some(Percent::new(speed)), leader, reason }
+    }
+
+    /// A hand may take back what is kept for a load that is gone, and nothing of what the present heat needs.
+    fn obey(&mut self, orders: PumpOrders, automatic: Wish, needed: Wish) -> Wish {
+        let by_hand = |speed| Wish { speed, leader: Leader::Remote, reason: Reason::HeldByHand };
+        let mut wish = match orders.manual.map(Percent::get) {
+            Some(speed) if speed >= needed.speed => by_hand(speed),
+            Some(_) => needed,
+            None => automatic,
+        };
+        if let Some(least) = orders.at_least.map(Percent::get).filter(|least| *least > wish.speed) {
+            wish = Wish { speed: least, leader: Leader::Remote, reason: Reason::FlowOrdered };
+        }
+        let clamped = Fate::Clamped { to: Percent::new(wish.speed), by: wish.reason };
+        let held = wish.reason == Reason::HeldByHand;
+        self.held_back = orders.manual.is_some() && automatic.speed >= FULL_SPEED.get();
+        self.fates = PumpFates {
+            at_least: Fate::of(orders.at_least, Fate::InForce),
+            manual: Fate::of(orders.manual, if held { Fate::InForce } else { clamped }),
+        };
+        wish
     }
 
     fn follow_load(&mut self, target: LitersPerMinute, dt_s: f32, tuning: &Tuning) {
@@ -104,6 +167,19 @@ impl PumpLoop {
     }
 }
 
+/// The speed that this much flow and trim call for.
+fn wish(forward: f32, trim: f32, tuning: &Tuning) -> Wish {
+    let floor = tuning.pump_min.get();
+    let (leader, reason) = if forward + trim < floor {
+        (Leader::MinimumFlow, Reason::PlateMinimum)
+    } else if trim > 0.5 {
+        (Leader::MarginTrim, Reason::HottestGpu)
+    } else {
+        (Leader::FeedForward, Reason::HeatLoad)
+    };
+    Wish { speed: (forward + trim).clamp(floor, 100.0), leader, reason }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +192,7 @@ mod tests {
             hottest: Some(Kelvin::new(margin)),
             flow_per_percent: PER_PERCENT,
             full: None,
+            orders: PumpOrders::default(),
         }
     }
 

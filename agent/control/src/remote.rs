@@ -59,6 +59,52 @@ pub struct RemoteOutcome {
     pub power_budget: Fate<Watts>,
 }
 
+impl Remote {
+    /// The same without what is no number that can be obeyed.
+    pub(crate) fn sensible(&self) -> Self {
+        let percent = |order: Option<Percent>| order.filter(|percent| (0.0..=100.0).contains(&percent.get()));
+        Self {
+            pump_at_least: percent(self.pump_at_least),
+            valve_at_most: percent(self.valve_at_most),
+            supply_target: self.supply_target.filter(|celsius| celsius.get().is_finite()),
+            manual: self
+                .manual
+                .map(|manual| Manual { pump: percent(manual.pump), valve: percent(manual.valve) }),
+            drain: self.drain,
+            isolate: self.isolate,
+        }
+    }
+}
+
+impl RemoteOutcome {
+    /// Nothing of `orders` holds.
+    pub(crate) fn overridden(orders: &Remote, by: Reason) -> Self {
+        let manual = orders.manual.unwrap_or_default();
+        let fate = Fate::Overridden { by };
+        Self {
+            pump_at_least: Fate::of(orders.pump_at_least, fate),
+            valve_at_most: Fate::of(orders.valve_at_most, fate),
+            supply_target: Fate::of(orders.supply_target, Fate::Overridden { by }),
+            manual_pump: Fate::of(manual.pump, fate),
+            manual_valve: Fate::of(manual.valve, fate),
+            power_budget: Fate::Absent,
+        }
+    }
+
+    /// The same with a word on every order of `given` that was left out as no number.
+    pub(crate) fn with_senseless(self, given: &Remote) -> Self {
+        let manual = given.manual.unwrap_or_default();
+        Self {
+            pump_at_least: self.pump_at_least.unless_absent(given.pump_at_least),
+            valve_at_most: self.valve_at_most.unless_absent(given.valve_at_most),
+            supply_target: self.supply_target.unless_absent(given.supply_target),
+            manual_pump: self.manual_pump.unless_absent(manual.pump),
+            manual_valve: self.manual_valve.unless_absent(manual.valve),
+            power_budget: self.power_budget,
+        }
+    }
+}
+
 /// What became of an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Fate<T> {
@@ -81,4 +127,19 @@ pub enum Fate<T> {
         /// What it is.
         by: Reason,
     },
+}
+
+impl<T> Fate<T> {
+    /// The fate of `order`, if there is one.
+    pub(crate) fn of(order: Option<T>, fate: Self) -> Self {
+        order.map_or(Self::Absent, |_| fate)
+    }
+
+    /// An order that was given and left no trace was no number.
+    fn unless_absent(self, given: Option<T>) -> Self {
+        match self {
+            Self::Absent => Self::of(given, Self::Senseless),
+            Self::Senseless | Self::InForce | Self::Clamped { .. } | Self::Overridden { .. } => self,
+        }
+    }
 }

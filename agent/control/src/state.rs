@@ -11,7 +11,7 @@
 //!      margin all but   ▼  │
 //!      gone          [Critical] ── full cooling and minimum power do not help ──► [Uncontrollable]
 //!
-//!   water found, from any state ──► [Leak]
+//!   water found, or isolation ordered, from any state ──► [Leak]
 //!   [Leak] is latched over restarts and ends by a reset, [Uncontrollable] by a restart; both end in [Boot].
 //! ```
 //!
@@ -81,6 +81,8 @@ pub type Cause = (Leader, Reason);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Findings {
     pub(crate) water: bool,
+    /// Somebody orders the loop cut off.
+    pub(crate) isolate: bool,
     pub(crate) flow: Flow,
     /// Smallest margin, silent GPUs extrapolated.
     pub(crate) hottest: Option<Kelvin>,
@@ -100,6 +102,19 @@ pub(crate) struct Findings {
     pub(crate) reset: bool,
 }
 
+impl Findings {
+    /// Why the loop stands still, where it does.
+    pub(crate) const fn stopped(&self) -> Cause {
+        if self.water {
+            (Leader::LeakInterlock, Reason::WaterFound)
+        } else if self.isolate {
+            (Leader::Remote, Reason::IsolationOrdered)
+        } else {
+            (Leader::LeakInterlock, Reason::LeakLatched)
+        }
+    }
+}
+
 impl State {
     pub(crate) const fn name(&self) -> StateName {
         match self {
@@ -114,7 +129,7 @@ impl State {
 
     /// The state after these findings.
     pub(crate) fn next(self, found: &Findings, now: Millis, tuning: &Tuning) -> Self {
-        if found.water {
+        if found.water || found.isolate {
             return Self::Leak;
         }
         match self {
@@ -228,6 +243,7 @@ mod tests {
 
     const WELL: Findings = Findings {
         water: false,
+        isolate: false,
         flow: Flow::Proven,
         hottest: Some(Kelvin::new(30.0)),
         hottest_measured: Some(Kelvin::new(30.0)),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   set-point = max(target, dew point + distance)
-//!   supply ─(−)─► PI ─► limit by margin (cooling first) ─► slew ─► valve, 0 % river … 100 % recovery
+//!   supply ─(−)─► PI, or by hand ─► limit by margin (cooling first) and by order ─► slew ─► valve, 0 % river … 100 % recovery
 //! ```
 //!
 //! Opening the valve sends facility water through heat recovery, which returns it warmer than the river would. So
@@ -12,13 +12,19 @@
 use eisbach_protocol::units::{Celsius, Kelvin, Percent};
 
 use crate::decision::{Leader, Output, Reason};
+use crate::remote::Fate;
 use crate::snapshot::Snapshot;
+use crate::state::Cause;
 use crate::tuning::Tuning;
 
 /// Fastest move of the set-point, % per second: valves of this kind need a minute or more for their stroke.
 const MOST_PER_S: f32 = 2.0;
 /// Time constant with which a small margin is forgotten: sensors count in whole kelvins, and loads swing.
 const MARGIN_RISE_S: f32 = 60.0;
+
+/// An order that makes supply colder loses its say from the first of these above the floor down to the second, and
+/// one that makes it warmer in as much below the highest supply (estimate).
+const SAY: (Kelvin, Kelvin) = (Kelvin::new(2.0), Kelvin::new(1.0));
 
 /// The loop's memory.
 #[derive(Clone, Debug, Default)]
@@ -27,29 +33,95 @@ pub(crate) struct SupplyLoop {
     position: Option<f32>,
     /// Smallest margin of the recent past, K.
     margin: Option<f32>,
+    fates: ValveFates,
 }
 
 /// Supply temperature aimed at, and where it comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SupplyTarget {
     pub(crate) celsius: Celsius,
+    /// The same without any order from afar.
+    pub(crate) own: Celsius,
     /// Lowest supply temperature that does not condense.
     pub(crate) floor: Celsius,
+    /// Highest one that anybody may ask for.
+    highest: Celsius,
+    /// Why the floor is where it is.
+    floor_reason: Reason,
     leader: Leader,
     reason: Reason,
+    /// What became of an order from afar.
+    fate: Fate<Celsius>,
 }
 
-/// The target for this moment: the tuned one, unless the room's dew point asks for more.
-pub(crate) fn target(snapshot: &Snapshot, tuning: &Tuning) -> SupplyTarget {
+impl SupplyTarget {
+    /// What became of an order from afar, in a state that calls for all cooling or leaves it to the loop.
+    pub(crate) fn fate(&self, all: Option<Cause>) -> Fate<Celsius> {
+        match (self.fate, all) {
+            (Fate::InForce | Fate::Clamped { .. }, Some((_, by))) => Fate::Overridden { by },
+            (fate, _) => fate,
+        }
+    }
+}
+
+/// The target for this moment: the tuned one or the ordered one, unless the room's dew point asks for more.
+pub(crate) fn target(snapshot: &Snapshot, ordered: Option<Celsius>, tuning: &Tuning) -> SupplyTarget {
     let measured = snapshot.room.dew_point.usable();
     let floor = measured.unwrap_or(tuning.dew_point_assumed) + tuning.dew_point_distance;
-    let (celsius, leader, reason) = if floor > tuning.supply_target {
-        let reason = if measured.is_some() { Reason::AboveDewPoint } else { Reason::DewPointAssumed };
-        (floor, Leader::DewPoint, reason)
+    let floor_reason = if measured.is_some() { Reason::AboveDewPoint } else { Reason::DewPointAssumed };
+    // Dry comes before cool.
+    let highest = tuning.supply_target_max.larger(tuning.supply_target).larger(floor);
+    let wanted = ordered.unwrap_or(tuning.supply_target);
+    let (celsius, leader, reason) = if floor > wanted {
+        (floor, Leader::DewPoint, floor_reason)
+    } else if wanted > highest {
+        (highest, Leader::SupplyLoop, Reason::SupplyHighest)
+    } else if ordered.is_some() {
+        (wanted, Leader::Remote, Reason::SupplyOrdered)
     } else {
-        (tuning.supply_target, Leader::SupplyLoop, Reason::HoldSupply)
+        (wanted, Leader::SupplyLoop, Reason::HoldSupply)
     };
-    SupplyTarget { celsius, floor, leader, reason }
+    let obeyed = reason == Reason::SupplyOrdered;
+    let fate = if obeyed { Fate::InForce } else { Fate::Clamped { to: celsius, by: reason } };
+    SupplyTarget {
+        celsius,
+        own: tuning.supply_target.larger(floor),
+        floor,
+        highest,
+        floor_reason,
+        leader,
+        reason,
+        fate: Fate::of(ordered, fate),
+    }
+}
+
+/// What the supply loop is asked to serve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SupplyTask {
+    pub(crate) supply: Option<Celsius>,
+    pub(crate) target: SupplyTarget,
+    /// Smallest margin of any GPU.
+    pub(crate) hottest: Option<Kelvin>,
+    /// All heat to the river now, whatever the loop says.
+    pub(crate) closed: Option<Cause>,
+    /// What is asked for from afar.
+    pub(crate) orders: ValveOrders,
+}
+
+/// Orders from afar to the recovery valve.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ValveOrders {
+    /// No further open than this.
+    pub(crate) at_most: Option<Percent>,
+    /// Held by hand at this.
+    pub(crate) manual: Option<Percent>,
+}
+
+/// What became of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ValveFates {
+    pub(crate) at_most: Fate<Percent>,
+    pub(crate) manual: Fate<Percent>,
 }
 
 impl SupplyLoop {
@@ -60,38 +132,69 @@ impl SupplyLoop {
         self.integral = position;
     }
 
-    pub(crate) fn run(
-        &mut self,
-        supply: Option<Celsius>,
-        target: SupplyTarget,
-        hottest: Option<Kelvin>,
-        closed: Option<(Leader, Reason)>,
-        dt_s: f32,
-        tuning: &Tuning,
-    ) -> Output<Percent> {
-        let closed =
-            closed.or_else(|| supply.is_none().then_some((Leader::SilentPart, Reason::SupplyUnknown)));
-        let (Some(supply), None) = (supply, closed) else {
-            let (leader, reason) = closed.unwrap_or((Leader::SilentPart, Reason::SupplyUnknown));
-            self.seed(Percent::ZERO);
-            return Output { value: Some(Percent::ZERO), leader, reason };
+    /// What became of the last task's orders.
+    pub(crate) const fn fates(&self) -> ValveFates {
+        self.fates
+    }
+
+    pub(crate) fn run(&mut self, task: &SupplyTask, dt_s: f32, tuning: &Tuning) -> Output<Percent> {
+        let unknown = (Leader::SilentPart, Reason::SupplyUnknown);
+        let closed = task.closed.or_else(|| task.supply.is_none().then_some(unknown));
+        let (Some(supply), None) = (task.supply, closed) else {
+            return self.close(task.orders, closed.unwrap_or(unknown));
         };
-        let most = recovery_share(self.recent(hottest, dt_s), tuning) * 100.0;
-        let error = (target.celsius - supply).get();
+        let room = Room::of(supply, &task.target);
+        let cooling = recovery_share(self.recent(task.hottest, dt_s), tuning) * 100.0;
+        let ordered = task.orders.at_most.map_or(100.0, |most| lean(most.get(), 100.0, room.dry));
+        let most = cooling.min(ordered);
+
+        let error = (task.target.celsius - supply).get();
         let proportional = tuning.valve_gain * error;
         let step = tuning.valve_gain * error * dt_s / tuning.valve_integral_s;
         // The integral lies within what the valve can do, so it is never further away than the valve itself.
         self.integral = (self.integral + step).clamp(0.0, most);
-        let wanted = (proportional + self.integral).clamp(0.0, most);
+        let automatic = proportional + self.integral;
+        let hand = task.orders.manual.map(|hand| Hand::of(hand, automatic, room));
+        let wish = hand.map_or(automatic, |hand| hand.eased);
+        let wanted = wish.clamp(0.0, most);
         let before = self.position.unwrap_or(wanted);
         let position = wanted.clamp(before - MOST_PER_S * dt_s, before + MOST_PER_S * dt_s).min(most);
         self.position = Some(position);
-        let (leader, reason) = if proportional + self.integral >= most && most < 100.0 {
+        if hand.is_some_and(Hand::rules) {
+            // The loop stands by where the valve is, so that taking over is no bump.
+            self.integral = (position - proportional).clamp(0.0, most);
+        }
+        let limited = (wish >= most && most < 100.0).then_some(if cooling <= ordered {
             (Leader::CoolingFirst, Reason::MarginForCooling)
         } else {
-            (target.leader, target.reason)
-        };
+            (Leader::Remote, Reason::CoolingOrdered)
+        });
+        let (leader, reason) = limited.unwrap_or_else(|| lead(&task.target, hand));
+        self.tell(task, ordered, wanted, reason);
         Output { value: Some(Percent::new(position)), leader, reason }
+    }
+
+    /// Notes what became of the orders.
+    fn tell(&mut self, task: &SupplyTask, ordered: f32, wanted: f32, reason: Reason) {
+        let ValveOrders { at_most, manual } = task.orders;
+        let fate = |holds: bool, by| {
+            if holds { Fate::InForce } else { Fate::Clamped { to: Percent::new(wanted), by } }
+        };
+        let eased = at_most.is_some_and(|most| ordered > most.get() && wanted > most.get());
+        self.fates = ValveFates {
+            at_most: Fate::of(at_most, fate(!eased, task.target.floor_reason)),
+            manual: Fate::of(manual, fate(reason == Reason::HeldByHand, reason)),
+        };
+    }
+
+    /// All heat to the river.
+    fn close(&mut self, orders: ValveOrders, (leader, reason): Cause) -> Output<Percent> {
+        self.seed(Percent::ZERO);
+        self.fates = ValveFates {
+            at_most: Fate::of(orders.at_most, Fate::InForce),
+            manual: Fate::of(orders.manual, Fate::Overridden { by: reason }),
+        };
+        Output { value: Some(Percent::ZERO), leader, reason }
     }
 }
 
@@ -110,6 +213,59 @@ impl SupplyLoop {
     }
 }
 
+/// How much say the orders from afar have lost: 0 none of it, 1 all.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    /// Those that make supply colder, because it would condense.
+    dry: f32,
+    /// Those that make it warmer, because it would leave its envelope.
+    cool: f32,
+}
+
+impl Room {
+    fn of(supply: Celsius, target: &SupplyTarget) -> Self {
+        let lost = |room: Kelvin| ((SAY.0 - room).get() / (SAY.0 - SAY.1).get()).clamp(0.0, 1.0);
+        Self { dry: lost(supply - target.floor), cool: lost(target.highest - supply + SAY.1) }
+    }
+}
+
+/// A position held by hand, as far as it has a say.
+#[derive(Clone, Copy, Debug)]
+struct Hand {
+    asked: f32,
+    /// Share of its say that it has lost.
+    lost: f32,
+    /// What is left of it.
+    eased: f32,
+}
+
+impl Hand {
+    fn of(asked: Percent, automatic: f32, room: Room) -> Self {
+        let asked = asked.get();
+        let lost = if asked < automatic { room.dry } else { room.cool };
+        Self { asked, lost, eased: lean(asked, automatic, lost) }
+    }
+
+    fn rules(self) -> bool {
+        self.lost <= 0.0
+    }
+}
+
+/// Who leads while nothing limits.
+fn lead(target: &SupplyTarget, hand: Option<Hand>) -> Cause {
+    match hand {
+        None => (target.leader, target.reason),
+        Some(hand) if hand.eased > hand.asked => (Leader::DewPoint, target.floor_reason),
+        Some(hand) if hand.eased < hand.asked => (Leader::SupplyLoop, Reason::SupplyHighest),
+        Some(_) => (Leader::Remote, Reason::HeldByHand),
+    }
+}
+
+/// From an order towards what rules without it.
+fn lean(order: f32, without: f32, share: f32) -> f32 {
+    if share <= 0.0 { order } else { order + (without - order) * share }
+}
+
 /// How much of the valve recovery may have: all at wide margins, nothing at small ones.
 fn recovery_share(hottest: Option<Kelvin>, tuning: &Tuning) -> f32 {
     let span = (tuning.recovery_full_margin - tuning.recovery_none_margin).get();
@@ -126,12 +282,16 @@ mod tests {
         let tuning = Tuning::default();
         let mut valve = SupplyLoop::default();
         valve.seed(Percent::new(40.0));
-        let target = target(&Snapshot::default(), &tuning);
-        let mut output =
-            valve.run(supply.map(Celsius::new), target, Some(Kelvin::new(margin)), None, 1.0, &tuning);
+        let task = SupplyTask {
+            supply: supply.map(Celsius::new),
+            target: target(&Snapshot::default(), None, &tuning),
+            hottest: Some(Kelvin::new(margin)),
+            closed: None,
+            orders: ValveOrders::default(),
+        };
+        let mut output = valve.run(&task, 1.0, &tuning);
         for _ in 0..seconds {
-            output =
-                valve.run(supply.map(Celsius::new), target, Some(Kelvin::new(margin)), None, 1.0, &tuning);
+            output = valve.run(&task, 1.0, &tuning);
         }
         output
     }
@@ -163,14 +323,15 @@ mod tests {
     #[test]
     fn supply_is_held_above_the_dew_point() {
         let tuning = Tuning { supply_target: Celsius::new(18.0), ..Tuning::default() };
-        let humid = target(&with_dew_point(Reading::measured(Celsius::new(19.0), Millis::ZERO)), &tuning);
+        let humid =
+            target(&with_dew_point(Reading::measured(Celsius::new(19.0), Millis::ZERO)), None, &tuning);
         assert_eq!((humid.celsius, humid.leader), (Celsius::new(21.0), Leader::DewPoint));
     }
 
     #[test]
     fn a_missing_dew_point_is_taken_for_the_worst_case() {
         let tuning = Tuning { supply_target: Celsius::new(18.0), ..Tuning::default() };
-        let blind = target(&with_dew_point(Reading::default()), &tuning);
+        let blind = target(&with_dew_point(Reading::default()), None, &tuning);
         assert_eq!((blind.celsius, blind.reason), (Celsius::new(24.0), Reason::DewPointAssumed));
     }
 }

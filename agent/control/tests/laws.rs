@@ -4,7 +4,7 @@
 mod common;
 
 use common::healthy;
-use eisbach_control::{Controller, Leader, Snapshot, StateName, Tuning};
+use eisbach_control::{Controller, Decision, Leader, Manual, Remote, Snapshot, StateName, Tuning};
 use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::units::{
@@ -29,12 +29,34 @@ fn flag() -> impl Strategy<Value = Reading<bool>> {
     })
 }
 
+/// An order from afar: none, sensible, or absurd.
+fn order<Q: Quantity>(low: f32, high: f32) -> impl Strategy<Value = Option<Q>> {
+    prop_oneof![
+        4 => Just(None),
+        4 => (low..high).prop_map(|value| Some(Q::from_f32(value))),
+        1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -5.0, 150.0, 1e30])
+            .prop_map(|value| Some(Q::from_f32(value))),
+    ]
+}
+
+prop_compose! {
+    fn remote()(
+        pump_at_least in order(0.0, 100.0), valve_at_most in order(0.0, 100.0), supply_target in order(0.0, 80.0),
+        manual in prop::option::weighted(0.3, (order(0.0, 100.0), order(0.0, 100.0))),
+        drain in any::<bool>(), isolate in prop::bool::weighted(0.05),
+    ) -> Remote {
+        let manual = manual.map(|(pump, valve)| Manual { pump, valve });
+        Remote { pump_at_least, valve_at_most, supply_target, manual, drain, isolate }
+    }
+}
+
 prop_compose! {
     fn snapshot()(
         gpus in prop::collection::vec((reading::<Celsius>(0.0, 120.0), reading::<Kelvin>(-20.0, 60.0), reading::<Watts>(0.0, 1000.0), 0..6_u8), 0..10),
         speed in reading::<Percent>(0.0, 110.0), head in reading::<KiloPascal>(0.0, 300.0), stopped in flag(), alarm in flag(),
         flow in reading::<LitersPerMinute>(0.0, 30.0), supply in reading::<Celsius>(0.0, 80.0), dew in reading::<Celsius>(-20.0, 40.0),
         leak in flag(), rope in flag(), reset in any::<bool>(), slowed in flag(),
+        remote in remote(),
         budget in prop_oneof![4 => Just(None), 1 => Just(Some(f32::NAN)), 3 => (-500.0..8000.0_f32).prop_map(Some)],
     ) -> Snapshot {
         let mut snapshot = healthy();
@@ -53,6 +75,7 @@ prop_compose! {
         snapshot.leak.detected = leak;
         snapshot.leak.fault = rope;
         snapshot.reset = reset;
+        snapshot.remote = remote;
         snapshot.power_budget = budget.map(Watts::new);
         snapshot
     }
@@ -108,4 +131,50 @@ proptest! {
             prop_assert_eq!(first.step(snapshot, now), second.step(snapshot, now));
         }
     }
+
+    #[test]
+    fn i04_no_order_from_afar_takes_cooling_away_or_gives_power_back(
+        snapshots in prop::collection::vec((snapshot(), 1..40_u64), 1..20)
+    ) {
+        let mut controller = Controller::new(Tuning::default());
+        let mut now = Millis::ZERO;
+        for (snapshot, repeats) in snapshots {
+            let unasked = Snapshot { remote: Remote::default(), ..snapshot.clone() };
+            for _ in 0..repeats {
+                // From one memory, whatever orders have shaped it, with and without the orders of now.
+                let without = controller.clone().step(&unasked, now);
+                let with = controller.step(&snapshot, now);
+                check_order(&snapshot.remote, &without, &with)?;
+                now += Millis::new(100);
+            }
+        }
+    }
+}
+
+fn check_order(remote: &Remote, without: &Decision, with: &Decision) -> Result<(), TestCaseError> {
+    for (with, without) in with.gpus.iter().zip(&without.gpus) {
+        prop_assert!(no_more(with.power_cap, without.power_cap), "{with:?} {without:?}");
+        prop_assert!(no_more(with.clock_max, without.clock_max), "{with:?} {without:?}");
+    }
+    prop_assert!(without.escalation.drain.is_none() || with.escalation.drain == without.escalation.drain);
+    if with.state == StateName::Leak {
+        prop_assert!(!with.pump_run && with.pump.value == Some(Percent::ZERO));
+        prop_assert!(without.state == StateName::Leak || remote.isolate);
+        return Ok(());
+    }
+    prop_assert_eq!(with.state, without.state);
+    let by_hand = remote.manual.unwrap_or_default();
+    if by_hand.pump.is_none() {
+        prop_assert!(with.pump.value >= without.pump.value, "{:?} {:?}", with.pump, without.pump);
+    }
+    if by_hand.valve.is_none() && remote.supply_target.is_none() {
+        prop_assert!(with.valve.value <= without.valve.value, "{:?} {:?}", with.valve, without.valve);
+    }
+    prop_assert!(with.supply_target.get() <= 40.0 || with.supply_target == without.supply_target);
+    Ok(())
+}
+
+/// Whether a limit leaves no more than another; none leaves all.
+fn no_more<Q: Quantity>(limit: Option<Q>, other: Option<Q>) -> bool {
+    other.is_none_or(|other| limit.is_some_and(|limit| limit <= other))
 }

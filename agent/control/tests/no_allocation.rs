@@ -5,9 +5,9 @@ mod common;
 
 use std::alloc::System;
 
-use eisbach_control::{Controller, Tuning};
+use eisbach_control::{Controller, Manual, Remote, Tuning};
 use eisbach_protocol::reading::Reading;
-use eisbach_protocol::units::{Kelvin, Millis};
+use eisbach_protocol::units::{Kelvin, Millis, Percent};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -20,12 +20,20 @@ fn allocations() -> usize {
     hot.gpus[0].margin = Reading::measured(Kelvin::new(5.0), Millis::ZERO);
     let mut stopped = healthy.clone();
     stopped.pump.running = Reading::measured(false, Millis::ZERO);
+    let mut ordered = healthy.clone();
+    ordered.remote = Remote {
+        pump_at_least: Some(Percent::new(80.0)),
+        manual: Some(Manual { pump: Some(Percent::new(30.0)), valve: Some(Percent::ZERO) }),
+        drain: true,
+        ..Remote::default()
+    };
     let mut controller = Controller::new(Tuning::default());
 
     let region = Region::new(ALLOCATOR);
     for tick in 0..100_000_u64 {
         let snapshot = match tick / 500 % 4 {
             1 => &hot,
+            2 => &ordered,
             3 => &stopped,
             _ => &healthy,
         };

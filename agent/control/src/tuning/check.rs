@@ -18,6 +18,7 @@ impl Tuning {
     /// Names the first key that does not.
     pub fn check(&self) -> Result<(), TuningError> {
         within("supply_target", self.supply_target.get(), 15.0, 50.0, "between 15 and 50 °C")?;
+        within("supply_target_max", self.supply_target_max.get(), 15.0, 50.0, "between 15 and 50 °C")?;
         within("dew_point_distance", self.dew_point_distance.get(), 1.0, 10.0, "between 1 and 10 K")?;
         within("dew_point_assumed", self.dew_point_assumed.get(), 5.0, 30.0, "between 5 and 30 °C")?;
         within("loop_rise", self.loop_rise.get(), 3.0, 25.0, "between 3 and 25 K")?;

@@ -15,6 +15,9 @@ pub use check::TuningError;
 pub struct Tuning {
     /// Supply temperature aimed at. W40-class default, warm enough for a heat pump (estimate).
     pub supply_target: Celsius,
+    /// Highest supply temperature that anybody may ask for from afar, or `supply_target` if that is higher. W40-class
+    /// (estimate).
+    pub supply_target_max: Celsius,
     /// Supply never goes below dew point plus this (public commissioning checklists: 2 to 3 K).
     pub dew_point_distance: Kelvin,
     /// Dew point assumed while none is measured: 27 °C at 75 % (estimate).
@@ -119,6 +122,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             supply_target: Celsius::new(35.0),
+            supply_target_max: Celsius::new(40.0),
             dew_point_distance: Kelvin::new(2.0),
             dew_point_assumed: Celsius::new(22.0),
             loop_rise: Kelvin::new(10.0),

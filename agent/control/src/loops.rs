@@ -1,0 +1,159 @@
+//! The loops of pump and recovery valve, once a second, and what the state makes of them.
+//!
+//! ```text
+//!   Boot, at first   devices keep what they do
+//!   Running          the loops, and the orders from afar
+//!   Leak             everything stands still
+//!   all others       all cooling there is, at once
+//! ```
+
+use eisbach_protocol::units::{Celsius, LitersPerMinute, Millis, Percent};
+
+use crate::decision::{Leader, Output, Reason};
+use crate::estimate::NodeView;
+use crate::pump::{FULL_SPEED, PumpLoop, PumpOrders, PumpTask};
+use crate::remote::{Remote, RemoteOutcome};
+use crate::snapshot::Snapshot;
+use crate::state::{Cause, State};
+use crate::supply::{SupplyLoop, SupplyTarget, SupplyTask, ValveOrders};
+use crate::tuning::Tuning;
+
+/// Period of the loops.
+const PERIOD: Millis = Millis::from_secs(1);
+/// Longest time a run may account for; a longer gap is a stopped agent, not a long step.
+pub(crate) const LONGEST_STEP_S: f32 = 2.0;
+
+const HOLD: Output<Percent> = Output { value: None, leader: Leader::Boot, reason: Reason::HoldAtStart };
+
+/// What the loops are asked to serve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoopTask<'a> {
+    pub(crate) state: State,
+    /// Why the loop stands still, where it does.
+    pub(crate) stopped: Cause,
+    pub(crate) node: &'a NodeView,
+    pub(crate) supply: Option<Celsius>,
+    pub(crate) target: SupplyTarget,
+    /// Flow that 1 % of speed gives.
+    pub(crate) flow_per_percent: LitersPerMinute,
+    /// The orders that make sense.
+    pub(crate) remote: &'a Remote,
+}
+
+/// Both loops, and their set-points of the last run, which hold until the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Loops {
+    pump: PumpLoop,
+    supply: SupplyLoop,
+    last: Option<Millis>,
+    held: (Output<Percent>, Output<Percent>),
+    outcome: RemoteOutcome,
+}
+
+impl Default for Loops {
+    fn default() -> Self {
+        Self {
+            pump: PumpLoop::default(),
+            supply: SupplyLoop::default(),
+            last: None,
+            held: (HOLD, HOLD),
+            outcome: RemoteOutcome::default(),
+        }
+    }
+}
+
+impl Loops {
+    /// Set-points of pump and valve.
+    pub(crate) const fn held(&self) -> (Output<Percent>, Output<Percent>) {
+        self.held
+    }
+
+    /// Flow asked for.
+    pub(crate) fn flow(&self) -> LitersPerMinute {
+        self.pump.flow()
+    }
+
+    /// The pump gives all it has, or would if no hand held it.
+    pub(crate) fn pump_at_limit(&self) -> bool {
+        self.held.0.value.is_some_and(|speed| speed >= FULL_SPEED) || self.pump.held_back()
+    }
+
+    /// What became of the orders to pump and valve.
+    pub(crate) const fn outcome(&self) -> RemoteOutcome {
+        self.outcome
+    }
+
+    /// Seeds the loops with what pump and valve do, so that taking over moves nothing.
+    pub(crate) fn take_over(&mut self, snapshot: &Snapshot, flow_per_percent: LitersPerMinute) {
+        if let Some(speed) = snapshot.pump.speed.usable() {
+            self.pump.seed(speed, flow_per_percent);
+        }
+        if let Some(position) = snapshot.valve.position.usable() {
+            self.supply.seed(position);
+        }
+        self.last = None;
+    }
+
+    /// Seconds since the loops last ran, if they are due.
+    pub(crate) fn due(&mut self, now: Millis) -> Option<f32> {
+        let since = self.last.map_or(PERIOD, |last| now.since(last));
+        (since >= PERIOD).then(|| {
+            self.last = Some(now);
+            since.as_secs_f32().min(LONGEST_STEP_S)
+        })
+    }
+
+    /// Moves the set-points.
+    pub(crate) fn run(&mut self, task: &LoopTask<'_>, due: Option<f32>, now: Millis, tuning: &Tuning) {
+        let all = match task.state {
+            State::Boot { since } if now.since(since) < tuning.boot_hold => return self.hold(HOLD, task),
+            State::Boot { .. } => Some((Leader::Boot, Reason::FirstReadings)),
+            State::Running => None,
+            State::Hot { cause, .. } | State::Critical { cause, .. } => Some(cause),
+            State::Leak => {
+                let (leader, reason) = task.stopped;
+                return self.hold(Output { value: Some(Percent::ZERO), leader, reason }, task);
+            }
+            State::Uncontrollable => Some((Leader::FlowGuard, Reason::NothingHelped)),
+        };
+        // Full cooling does not wait for the loops' next turn.
+        if due.is_some() || all.is_some() {
+            self.turn(task, all, due.unwrap_or(0.0), tuning);
+        }
+    }
+
+    fn hold(&mut self, output: Output<Percent>, task: &LoopTask<'_>) {
+        self.held = (output, output);
+        self.outcome = RemoteOutcome::overridden(task.remote, output.reason);
+    }
+
+    fn turn(&mut self, task: &LoopTask<'_>, all: Option<Cause>, dt_s: f32, tuning: &Tuning) {
+        let manual = task.remote.manual.unwrap_or_default();
+        let pump_task = PumpTask {
+            heat: task.node.power * tuning.heat_per_gpu_watt,
+            hottest: task.node.hottest,
+            flow_per_percent: task.flow_per_percent,
+            full: all,
+            orders: PumpOrders { at_least: task.remote.pump_at_least, manual: manual.pump },
+        };
+        let pump = self.pump.run(&pump_task, dt_s, tuning);
+        let supply_task = SupplyTask {
+            supply: task.supply,
+            target: task.target,
+            hottest: task.node.hottest,
+            closed: all,
+            orders: ValveOrders { at_most: task.remote.valve_at_most, manual: manual.valve },
+        };
+        let valve = self.supply.run(&supply_task, dt_s, tuning);
+        self.held = (pump, valve);
+        let (pump, valve) = (self.pump.fates(), self.supply.fates());
+        self.outcome = RemoteOutcome {
+            pump_at_least: pump.at_least,
+            manual_pump: pump.manual,
+            valve_at_most: valve.at_most,
+            manual_valve: valve.manual,
+            supply_target: task.target.fate(all),
+            ..RemoteOutcome::default()
+        };
+    }
+}
