@@ -1,8 +1,8 @@
 //! The controller and the plant in virtual time, joined by nothing but their sensors and actuators.
 
 use eisbach_control::{
-    Controller, Decision, GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Rung, Snapshot,
-    StateName, Tuning, ValveInput,
+    Controller, Decision, GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, Remote, RoomInput, Rung,
+    Snapshot, StateName, Tuning, ValveInput,
 };
 use eisbach_nvml_sim::{Features, GpuModel, Rating};
 use eisbach_protocol::gpu_link::GpuHealth;
@@ -39,6 +39,8 @@ pub(crate) struct Bench {
     pub(crate) locks_work: bool,
     /// The facility's word on power.
     pub(crate) power_budget: Option<Watts>,
+    /// Orders from afar.
+    pub(crate) remote: Remote,
     rating: Rating,
     /// Core temperature at which the margin is zero.
     zero_margin: Celsius,
@@ -91,6 +93,7 @@ impl Bench {
             boundary,
             controller: Controller::new(tuning),
             power_budget: None,
+            remote: Remote::default(),
             locks_work: true,
             rating: model.rating(),
             zero_margin: zero_margin(&model.rating()),
@@ -233,6 +236,7 @@ impl Bench {
             room: RoomInput { dew_point: told(sensors.room.dew_point_celsius) },
             leak: LeakInput { detected: flag(sensors.leak.detected), fault: flag(sensors.leak.fault) },
             power_budget: self.power_budget,
+            remote: self.remote,
             ..Snapshot::default()
         }
     }

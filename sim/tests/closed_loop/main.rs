@@ -10,6 +10,7 @@
 
 mod bench;
 mod flow_loss;
+mod orders;
 
 use bench::Bench;
 use eisbach_control::{Controller, Rung, StateName, Tuning};
