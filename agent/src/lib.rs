@@ -16,6 +16,7 @@ mod aside;
 pub mod clock;
 pub mod config;
 pub mod cycle;
+pub mod desk;
 pub mod device_alarms;
 pub mod episodes;
 pub mod facility;

@@ -8,6 +8,7 @@ use eisbach_control::Tuning;
 use eisbach_protocol::gpu_link::MAX_GPUS;
 
 use super::ConfigError;
+use super::commands::CommandsConfig;
 use super::devices::{self, DeviceConfig};
 use super::facility::{self, ConnectionConfig};
 use super::hooks::HooksConfig;
@@ -37,6 +38,8 @@ pub struct Config {
     pub failsafe: FailsafeConfig,
     /// Whom the agent asks for help outside the node.
     pub hooks: HooksConfig,
+    /// Who may do what from afar.
+    pub commands: CommandsConfig,
     /// The controller's numbers.
     pub tuning: Tuning,
 }
@@ -119,6 +122,7 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
             valve_percent: raw.failsafe.valve_percent,
         },
         hooks: checker.hooks(raw.hooks)?,
+        commands: checker.commands(raw.commands)?,
         tuning: raw.control,
     })
 }

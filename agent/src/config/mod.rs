@@ -11,6 +11,7 @@
 //! read ([`salvage`]).
 
 mod checked;
+mod commands;
 mod devices;
 mod error;
 mod facility;
@@ -22,6 +23,7 @@ pub mod salvage;
 use std::path::Path;
 
 pub use checked::{Config, FailsafeConfig, GpuConfig};
+pub use commands::{CommandsConfig, Issuer};
 pub use devices::{DeviceConfig, DeviceRole};
 pub use error::ConfigError;
 pub use facility::ConnectionConfig;

@@ -35,6 +35,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) hooks: Hooks,
     #[serde(default)]
+    pub(super) commands: Commands,
+    #[serde(default)]
     pub(super) control: Tuning,
 }
 
@@ -136,6 +138,39 @@ pub(super) struct Hook {
     pub(super) timeout_ms: u64,
     #[serde(default = "one_minute")]
     pub(super) min_interval_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Commands {
+    pub(super) plain: String,
+    pub(super) plain_s: u64,
+    pub(super) usual_s: u64,
+    pub(super) longest_s: u64,
+    pub(super) manual_longest_s: u64,
+    pub(super) issuers: Vec<Issuer>,
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Self {
+            plain: "safe".into(),
+            plain_s: 900,
+            usual_s: 900,
+            longest_s: 3600,
+            manual_longest_s: 1800,
+            issuers: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issuer {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) may: Vec<String>,
+    pub(super) key: Option<PathBuf>,
 }
 
 const fn eight() -> u8 {

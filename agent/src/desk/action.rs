@@ -1,0 +1,398 @@
+//! What can be asked for: every action with its parameters, and which way it goes.
+//!
+//! ```text
+//!   Safe       more cooling, less heat, a look, a word: anybody, at any time
+//!   Own        takes back what the same issuer has asked for
+//!   Authority  anything else: issuers that may, with a counter, while nobody works on the node
+//! ```
+
+use eisbach_control::{Manual, Tuning};
+use eisbach_protocol::alarm::{ALARMS, Alarm};
+use eisbach_protocol::units::{Celsius, Percent, Quantity, Watts};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Which way an action goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// More cooling, less heat, or nothing at all.
+    Safe,
+    /// Takes back an order of the same issuer.
+    Own,
+    /// Anything else.
+    Authority,
+}
+
+/// One line about an action.
+#[derive(Clone, Copy, Debug)]
+pub struct ActionDef {
+    /// Its name in code.
+    pub name: ActionName,
+    /// Its name in an envelope.
+    pub word: &'static str,
+    /// Its parameters, with unit and range.
+    pub params: &'static str,
+    /// Who may ask for it.
+    pub who: &'static str,
+    /// What it does, and what holds it back.
+    pub doc: &'static str,
+}
+
+macro_rules! actions {
+    ($($name:ident $word:literal $params:literal $who:literal $doc:literal)+) => {
+        /// The name of an action.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ActionName { $(#[doc = $doc] $name),+ }
+
+        /// Every action, in the order of the documentation.
+        pub const ACTIONS: [ActionDef; [$($word),+].len()] = [
+            $(ActionDef { name: ActionName::$name, word: $word, params: $params, who: $who, doc: $doc }),+
+        ];
+
+        impl ActionName {
+            /// Its name in an envelope.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word),+ }
+            }
+        }
+    };
+}
+
+actions! {
+    PumpAtLeast "pump_at_least" "`percent` 0 to 100, `for_s`" "anybody"
+        "The pump turns no slower. Holds in every state but Leak."
+    ValveAtMost "valve_at_most" "`percent` 0 to 100, `for_s`" "anybody"
+        "Recovery gets no more of the valve. Yields as supply comes within 2 K of the dew-point limit."
+    SupplyTarget "supply_target" "`celsius` 10 to `supply_target_max`, `for_s`" "anybody for less than the agent's own, else issuers that may"
+        "Supply temperature to aim at; the lowest of all orders counts. Never below the dew-point limit."
+    PowerBudget "power_budget" "`watts` from 0, `for_s`" "anybody"
+        "Most that all GPUs draw together; the lowest of all orders counts. No GPU goes below its lowest limit."
+    Drain "drain" "`for_s`" "anybody"
+        "No new work for this node: runs the drain hook, and the undrain hook when the last such order ends."
+    Manual "manual" "`pump_percent` `pump_min` to 100, `valve_percent` 0 to 100, one or both, and `for_s`" "issuers that may"
+        "Holds pump and valve by hand, while Running only. The pump never below what the present heat and margins need; the valve never above what cooling leaves to recovery, and not towards the limits of supply."
+    Auto "auto" "none" "issuers that may do `manual`"
+        "Ends every hold by hand."
+    Isolate "isolate" "none" "issuers that may"
+        "Stops the loop as for a leak, GPUs at minimum power first. Stays until it is reset, also over its own end."
+    Release "release" "`action`" "anybody, for what the same issuer asked for"
+        "Takes back the issuer's own order of that name before its time."
+    Acknowledge "acknowledge" "`alarm`, or none for all" "anybody"
+        "Somebody has seen the alarm. Ends none."
+    Shelve "shelve" "`alarm`, `minutes` 1 to 480" "issuers that may"
+        "Puts the alarm aside for a while. A critical one cannot be."
+    Unshelve "unshelve" "`alarm`" "anybody"
+        "The alarm is shown again."
+    Reset "reset" "`alarm`" "issuers that may"
+        "Ends a latched alarm whose condition is gone."
+    Rebirth "rebirth" "none" "anybody"
+        "Every face tells everything once more."
+}
+
+impl ActionName {
+    /// The action of that name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        ACTIONS.iter().find(|def| def.word == word).map(|def| def.name)
+    }
+
+    /// The right that an issuer must have for it, where one is needed.
+    #[must_use]
+    pub const fn right(self) -> Self {
+        match self {
+            Self::Auto => Self::Manual,
+            Self::PumpAtLeast
+            | Self::ValveAtMost
+            | Self::SupplyTarget
+            | Self::PowerBudget
+            | Self::Drain
+            | Self::Manual
+            | Self::Isolate
+            | Self::Release
+            | Self::Acknowledge
+            | Self::Shelve
+            | Self::Unshelve
+            | Self::Reset
+            | Self::Rebirth => self,
+        }
+    }
+
+    /// Whether an issuer can be given a right to it.
+    #[must_use]
+    pub const fn is_a_right(self) -> bool {
+        match self {
+            Self::SupplyTarget | Self::Manual | Self::Isolate | Self::Shelve | Self::Reset => true,
+            Self::PumpAtLeast
+            | Self::ValveAtMost
+            | Self::PowerBudget
+            | Self::Drain
+            | Self::Auto
+            | Self::Release
+            | Self::Acknowledge
+            | Self::Unshelve
+            | Self::Rebirth => false,
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Action {
+    /// See [`ActionName::PumpAtLeast`].
+    PumpAtLeast(Percent),
+    /// See [`ActionName::ValveAtMost`].
+    ValveAtMost(Percent),
+    /// See [`ActionName::SupplyTarget`].
+    SupplyTarget(Celsius),
+    /// See [`ActionName::PowerBudget`].
+    PowerBudget(Watts),
+    /// See [`ActionName::Drain`].
+    Drain,
+    /// See [`ActionName::Manual`].
+    Manual(Manual),
+    /// See [`ActionName::Auto`].
+    Auto,
+    /// See [`ActionName::Isolate`].
+    Isolate,
+    /// See [`ActionName::Release`].
+    Release(ActionName),
+    /// See [`ActionName::Acknowledge`].
+    Acknowledge(Option<Alarm>),
+    /// See [`ActionName::Shelve`].
+    Shelve {
+        /// Which.
+        alarm: Alarm,
+        /// For how long.
+        minutes: u32,
+    },
+    /// See [`ActionName::Unshelve`].
+    Unshelve(Alarm),
+    /// See [`ActionName::Reset`].
+    Reset(Alarm),
+    /// See [`ActionName::Rebirth`].
+    Rebirth,
+}
+
+impl Action {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> ActionName {
+        match self {
+            Self::PumpAtLeast(_) => ActionName::PumpAtLeast,
+            Self::ValveAtMost(_) => ActionName::ValveAtMost,
+            Self::SupplyTarget(_) => ActionName::SupplyTarget,
+            Self::PowerBudget(_) => ActionName::PowerBudget,
+            Self::Drain => ActionName::Drain,
+            Self::Manual(_) => ActionName::Manual,
+            Self::Auto => ActionName::Auto,
+            Self::Isolate => ActionName::Isolate,
+            Self::Release(_) => ActionName::Release,
+            Self::Acknowledge(_) => ActionName::Acknowledge,
+            Self::Shelve { .. } => ActionName::Shelve,
+            Self::Unshelve(_) => ActionName::Unshelve,
+            Self::Reset(_) => ActionName::Reset,
+            Self::Rebirth => ActionName::Rebirth,
+        }
+    }
+
+    /// Which way it goes, on a node of these numbers.
+    #[must_use]
+    pub fn direction(&self, tuning: &Tuning) -> Direction {
+        match self {
+            Self::PumpAtLeast(_)
+            | Self::ValveAtMost(_)
+            | Self::PowerBudget(_)
+            | Self::Drain
+            | Self::Acknowledge(_)
+            | Self::Unshelve(_)
+            | Self::Rebirth => Direction::Safe,
+            Self::SupplyTarget(celsius) if *celsius <= tuning.supply_target => Direction::Safe,
+            Self::Release(_) => Direction::Own,
+            Self::SupplyTarget(_)
+            | Self::Manual(_)
+            | Self::Auto
+            | Self::Isolate
+            | Self::Shelve { .. }
+            | Self::Reset(_) => Direction::Authority,
+        }
+    }
+
+    /// Whether it stays in force for a while, rather than being done at once.
+    #[must_use]
+    pub const fn lasts(&self) -> bool {
+        match self {
+            Self::PumpAtLeast(_)
+            | Self::ValveAtMost(_)
+            | Self::SupplyTarget(_)
+            | Self::PowerBudget(_)
+            | Self::Drain
+            | Self::Manual(_)
+            | Self::Isolate => true,
+            Self::Auto
+            | Self::Release(_)
+            | Self::Acknowledge(_)
+            | Self::Shelve { .. }
+            | Self::Unshelve(_)
+            | Self::Reset(_)
+            | Self::Rebirth => false,
+        }
+    }
+}
+
+/// Why parameters are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadParams {
+    /// Missing, unknown, or of the wrong type.
+    Shape,
+    /// No finite number that this agent can hold.
+    NotANumber,
+    /// There is no such alarm.
+    UnknownAlarm,
+    /// There is no such action.
+    UnknownAction,
+}
+
+/// An action, and how long it shall stay in force if it says so.
+pub(super) type Asked = (Action, Option<u32>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfPercent {
+    percent: f64,
+    for_s: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfCelsius {
+    celsius: f64,
+    for_s: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfWatts {
+    watts: f64,
+    for_s: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfManual {
+    pump_percent: Option<f64>,
+    valve_percent: Option<f64>,
+    for_s: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfTime {
+    for_s: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfNothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfAction<'a> {
+    action: &'a str,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfAnyAlarm<'a> {
+    #[serde(borrow)]
+    alarm: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfAlarm<'a> {
+    alarm: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfShelving<'a> {
+    alarm: &'a str,
+    minutes: u32,
+}
+
+/// The action of that name with the parameters that a JSON object names.
+///
+/// # Errors
+/// If they are not those of the action.
+pub(super) fn parse(name: ActionName, params: Option<&RawValue>) -> Result<Asked, BadParams> {
+    let text = params.map_or("{}", RawValue::get);
+    match name {
+        ActionName::PumpAtLeast => {
+            let OfPercent { percent, for_s } = shape(text)?;
+            Ok((Action::PumpAtLeast(number(percent)?), for_s))
+        }
+        ActionName::ValveAtMost => {
+            let OfPercent { percent, for_s } = shape(text)?;
+            Ok((Action::ValveAtMost(number(percent)?), for_s))
+        }
+        ActionName::SupplyTarget => {
+            let OfCelsius { celsius, for_s } = shape(text)?;
+            Ok((Action::SupplyTarget(number(celsius)?), for_s))
+        }
+        ActionName::PowerBudget => {
+            let OfWatts { watts, for_s } = shape(text)?;
+            Ok((Action::PowerBudget(number(watts)?), for_s))
+        }
+        ActionName::Drain => shape(text).map(|OfTime { for_s }| (Action::Drain, for_s)),
+        ActionName::Manual => manual(shape(text)?),
+        ActionName::Auto => shape(text).map(|OfNothing {}| (Action::Auto, None)),
+        ActionName::Isolate => shape(text).map(|OfNothing {}| (Action::Isolate, None)),
+        ActionName::Release => {
+            let OfAction { action } = shape(text)?;
+            let action = ActionName::parse(action).ok_or(BadParams::UnknownAction)?;
+            Ok((Action::Release(action), None))
+        }
+        ActionName::Acknowledge => {
+            let OfAnyAlarm { alarm } = shape(text)?;
+            Ok((Action::Acknowledge(alarm.map(named).transpose()?), None))
+        }
+        ActionName::Shelve => {
+            let OfShelving { alarm, minutes } = shape(text)?;
+            Ok((Action::Shelve { alarm: named(alarm)?, minutes }, None))
+        }
+        ActionName::Unshelve => {
+            let OfAlarm { alarm } = shape(text)?;
+            Ok((Action::Unshelve(named(alarm)?), None))
+        }
+        ActionName::Reset => {
+            let OfAlarm { alarm } = shape(text)?;
+            Ok((Action::Reset(named(alarm)?), None))
+        }
+        ActionName::Rebirth => shape(text).map(|OfNothing {}| (Action::Rebirth, None)),
+    }
+}
+
+fn manual(OfManual { pump_percent, valve_percent, for_s }: OfManual) -> Result<Asked, BadParams> {
+    let held =
+        Manual { pump: pump_percent.map(number).transpose()?, valve: valve_percent.map(number).transpose()? };
+    if held == Manual::default() {
+        return Err(BadParams::Shape);
+    }
+    Ok((Action::Manual(held), Some(for_s)))
+}
+
+fn shape<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BadParams> {
+    serde_json::from_str(text).map_err(|_| BadParams::Shape)
+}
+
+/// A number that our own arithmetic can hold.
+fn number<Q: Quantity>(value: f64) -> Result<Q, BadParams> {
+    #[expect(clippy::cast_possible_truncation, reason = "what does not fit is judged on the next line")]
+    let value = value as f32;
+    if value.is_finite() { Ok(Q::from_f32(value)) } else { Err(BadParams::NotANumber) }
+}
+
+fn named(name: &str) -> Result<Alarm, BadParams> {
+    ALARMS.iter().find(|def| def.name == name).map(|def| def.alarm).ok_or(BadParams::UnknownAlarm)
+}

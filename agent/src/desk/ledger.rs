@@ -1,0 +1,169 @@
+//! What must be remembered so that no command works twice: ids for a while, counters for ever.
+//!
+//! ```text
+//!   counter of a command ──► higher than the issuer's last? ──► on disk ──► only then it counts
+//!   file missing     counters begin at nothing
+//!   file unreadable  nothing that needs a right is obeyed until somebody removes it
+//! ```
+//!
+//! The file also says whether somebody works on the node, so that a restart does not hand it back to the remote side.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use crate::report::events::Short;
+
+/// Ids that are remembered: more than fit into the longest life of an envelope at ten a second.
+const IDS: usize = 1024;
+/// Longest file that is read.
+const LONGEST: u64 = 64 * 1024;
+/// More issuers than a configuration can name.
+const ISSUERS: usize = 64;
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// Somebody works on the node.
+    pub(super) local: bool,
+    /// The last counter of every issuer.
+    counters: BTreeMap<String, u64>,
+}
+
+/// The memory of the desk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    page: Page,
+    unreadable: bool,
+    ids: VecDeque<Short>,
+}
+
+impl Ledger {
+    /// As the last run left it.
+    pub(super) fn load(state: &Path) -> Self {
+        let path = file(state);
+        match read(&path) {
+            Ok(page) => Self { page, ..Self::default() },
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::default(),
+            Err(error) => {
+                error!(path = %path.display(), %error, "the counters of commands cannot be read; what needs a right is refused until the file is removed and the agent started again");
+                // Somebody may be at work, and nobody can tell.
+                Self { page: Page { local: true, ..Page::default() }, unreadable: true, ..Self::default() }
+            }
+        }
+    }
+
+    /// Nothing can be said about counters.
+    pub(super) const fn is_unreadable(&self) -> bool {
+        self.unreadable
+    }
+
+    /// Somebody works on the node.
+    pub(super) const fn is_local(&self) -> bool {
+        self.page.local
+    }
+
+    pub(super) const fn set_local(&mut self, local: bool) {
+        self.page.local = local;
+    }
+
+    /// A command of this id has been taken up.
+    pub(super) fn knows(&self, id: &Short) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Remembers an id, and forgets the oldest.
+    pub(super) fn note(&mut self, id: Short) {
+        if self.ids.len() >= IDS {
+            self.ids.pop_front();
+        }
+        self.ids.push_back(id);
+    }
+
+    /// Whether a counter is higher than the issuer's last.
+    pub(super) fn is_newer(&self, issuer: &Short, counter: u64) -> bool {
+        self.page.counters.get(issuer.as_str()).is_none_or(|last| counter > *last)
+    }
+
+    /// Spends a counter; whatever becomes of the command, it never counts again.
+    pub(super) fn spend(&mut self, issuer: &Short, counter: u64) {
+        let last = self.page.counters.entry(issuer.as_str().to_owned()).or_default();
+        *last = counter.max(*last);
+    }
+
+    /// What belongs on the disk; nothing while the file there is somebody's to look at.
+    pub(super) fn page(&self) -> Option<Page> {
+        (!self.unreadable).then(|| self.page.clone())
+    }
+}
+
+/// Where the page lies.
+pub(super) fn file(state: &Path) -> PathBuf {
+    state.join("commands.json")
+}
+
+fn read(path: &Path) -> io::Result<Page> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    let page: Page = serde_json::from_str(&text)?;
+    if page.counters.len() > ISSUERS {
+        return Err(io::Error::new(ErrorKind::InvalidData, "more issuers than can be"));
+    }
+    Ok(page)
+}
+
+/// Keeps a page, on the disk when this returns.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn keep(state: &Path, page: &Page) -> io::Result<()> {
+    let target = file(state);
+    let fresh = target.with_extension("new");
+    let mut file = File::create(&fresh)?;
+    file.write_all(&serde_json::to_vec(page)?)?;
+    file.sync_all()?;
+    fs::rename(fresh, target)?;
+    File::open(state)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_and_the_switch_survive_a_restart() {
+        let state = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::load(state.path());
+        ledger.spend(&"scada".into(), 41);
+        ledger.set_local(true);
+        keep(state.path(), &ledger.page().unwrap()).unwrap();
+        let ledger = Ledger::load(state.path());
+        assert!(ledger.is_local());
+        assert!(!ledger.is_newer(&"scada".into(), 41) && ledger.is_newer(&"scada".into(), 42));
+        assert!(ledger.is_newer(&"other".into(), 0));
+    }
+
+    #[test]
+    fn i04_a_file_that_cannot_be_read_is_no_leave_to_replay_and_is_left_to_people() {
+        let state = tempfile::tempdir().unwrap();
+        for rubbish in ["", "{", "{\"local\":false}", "{\"local\":false,\"counters\":{\"a\":-1}}", "\u{0}"] {
+            fs::write(file(state.path()), rubbish).unwrap();
+            let ledger = Ledger::load(state.path());
+            assert!(ledger.is_unreadable() && ledger.is_local() && ledger.page().is_none(), "{rubbish:?}");
+        }
+    }
+
+    #[test]
+    fn ids_are_remembered_and_their_number_is_bounded() {
+        let mut ledger = Ledger::default();
+        for id in 0..2000 {
+            ledger.note(Short::new(&id.to_string()));
+        }
+        assert!(ledger.knows(&"1999".into()) && ledger.knows(&"976".into()) && !ledger.knows(&"975".into()));
+    }
+}

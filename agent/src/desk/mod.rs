@@ -1,0 +1,260 @@
+//! The desk: where every command of every face is judged, and what was allowed is kept until its end.
+//!
+//! ```text
+//!   faces ── Submission ──► [ 64 ] ──► task ── judge ──► refused ─────────────────────────┐
+//!                                       │         └────► counter on disk ──► accepted ────┤
+//!            (never waits)              │                                                 ▼
+//!                                       ├── Orders in force ──► cell ──► cycle: Snapshot.remote, power_budget
+//!            maintenance on, off ──────►├── alarm orders ─────► [ 32 ] ──► cycle: alarm book
+//!                                       └── answers ──────────► [ 64 ] ──► cycle: events of the report
+//! ```
+//!
+//! Bad input changes nothing and gets one word that says why. What is in force has an end, and the cycle looks at the
+//! end itself. What goes in a safe direction needs nothing but an issuer that can say it; all else needs a right, a
+//! counter that survives restarts, and nobody at work on the node.
+
+mod action;
+mod envelope;
+mod judge;
+mod ledger;
+mod orders;
+mod refusal;
+mod signature;
+mod task;
+#[cfg(test)]
+mod tests;
+mod wall;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eisbach_control::StateName;
+use eisbach_protocol::units::Millis;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use self::action::{ACTIONS, Action, ActionDef, ActionName, Direction};
+pub use self::envelope::{Envelope, LONGEST as LONGEST_ENVELOPE, decode};
+pub use self::judge::{LONGEST_LIFE_MS, SKEW_MS};
+pub use self::orders::{InForce, Orders};
+pub use self::refusal::Refusal;
+pub use self::signature::{NoKeys, Seals};
+use self::task::Task;
+use crate::clock::Clock;
+use crate::config::CommandsConfig;
+use crate::cycle;
+use crate::report::events::{Answer, Short};
+
+/// Commands that wait to be judged.
+const INBOX: usize = 64;
+/// Answers that wait for the cycle: a tenth of a second of a flood.
+const ANSWERS: usize = 64;
+/// Alarm orders that wait for the cycle.
+const ALARM_ORDERS: usize = 32;
+
+/// A command as a face took it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submission {
+    /// Name of the face.
+    pub face: &'static str,
+    /// The broker kept it from an unknown time ago.
+    pub retained: bool,
+    /// What came.
+    pub kind: Kind,
+}
+
+/// In which form a command comes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// An envelope, or a signed one, as it came.
+    Envelope(Vec<u8>),
+    /// A write to a point that may be written, with nothing around it.
+    Plain(Action),
+    /// By a face that has rules of its own and has kept them: issuer and right are its business, not the limits.
+    Vouched {
+        /// Name of the command; an empty one is answered only where it is refused.
+        id: Short,
+        /// Who gave it.
+        issuer: Short,
+        /// What is asked for.
+        action: Action,
+        /// For how long; as usual if it does not say.
+        for_s: Option<u32>,
+    },
+}
+
+/// Something about an alarm, by order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlarmOrder {
+    /// The command's own name.
+    pub id: Short,
+    /// Who gave it.
+    pub issuer: Short,
+    /// One of the actions on alarms.
+    pub action: Action,
+}
+
+/// What has become of all commands so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In force, or done.
+    pub accepted: u64,
+    /// Changed nothing.
+    pub refused: u64,
+    /// Not even looked at: too many at once.
+    pub dropped: u64,
+    /// Answers that nobody took in time.
+    pub unanswered: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    dropped: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+impl Tally {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What the task is told.
+#[derive(Debug)]
+enum Errand {
+    Judge(Submission),
+    Maintenance { on: bool, done: oneshot::Sender<Switched> },
+}
+
+/// What became of the switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switched {
+    /// Somebody works on the node.
+    pub local: bool,
+    /// A restart will know.
+    pub kept: bool,
+}
+
+/// The faces' side. As many as there are faces.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    inbox: mpsc::Sender<Errand>,
+    rebirths: watch::Receiver<u64>,
+    tally: Arc<Tally>,
+}
+
+/// The cycle's side.
+#[derive(Debug)]
+pub struct Tray {
+    orders: watch::Receiver<Arc<Orders>>,
+    local: watch::Receiver<bool>,
+    answers: mpsc::Receiver<Answer>,
+    alarm_orders: mpsc::Receiver<AlarmOrder>,
+    state: watch::Sender<StateName>,
+    tally: Arc<Tally>,
+}
+
+/// What the desk needs to know.
+#[derive(Debug)]
+pub struct DeskSettings {
+    /// This node, as envelopes name it.
+    pub node: String,
+    /// Where the counters lie.
+    pub state: PathBuf,
+    /// Who may do what.
+    pub commands: CommandsConfig,
+    /// Who can check signatures.
+    pub seals: Box<dyn Seals>,
+}
+
+impl Desk {
+    /// Starts the task that judges.
+    pub fn start(
+        tasks: &mut JoinSet<()>,
+        settings: DeskSettings,
+        tuning: watch::Receiver<cycle::Orders>,
+        clock: Clock,
+        token: CancellationToken,
+    ) -> (Self, Tray) {
+        let tally = Arc::new(Tally::default());
+        let (inbox, errands) = mpsc::channel(INBOX);
+        let (told, answers) = mpsc::channel(ANSWERS);
+        let (asked, alarm_orders) = mpsc::channel(ALARM_ORDERS);
+        let (in_force, orders) = watch::channel(Arc::default());
+        let (rebirth, rebirths) = watch::channel(0);
+        let (switch, local) = watch::channel(false);
+        let (state, seen) = watch::channel(StateName::Boot);
+        let out = task::Out { orders: in_force, local: switch, answers: told, alarm_orders: asked, rebirth };
+        let task = Task::new(settings, out, Arc::clone(&tally), (tuning, seen), clock);
+        tasks.spawn(task.run(errands, token));
+        let tray = Tray { orders, local, answers, alarm_orders, state, tally: Arc::clone(&tally) };
+        (Self { inbox, rebirths, tally }, tray)
+    }
+
+    /// Hands in a command. Never waits; whether there was room.
+    pub fn submit(&self, submission: Submission) -> bool {
+        let taken = self.inbox.try_send(Errand::Judge(submission)).is_ok();
+        if !taken {
+            Tally::count(&self.tally.dropped);
+        }
+        taken
+    }
+
+    /// How often everything was asked to be told once more.
+    #[must_use]
+    pub fn rebirths(&self) -> u64 {
+        *self.rebirths.borrow()
+    }
+
+    /// Says that somebody works on the node, or no longer; nothing if the desk is gone.
+    pub async fn maintenance(&self, on: bool) -> Option<Switched> {
+        let (done, told) = oneshot::channel();
+        self.inbox.send(Errand::Maintenance { on, done }).await.ok()?;
+        told.await.ok()
+    }
+}
+
+impl Tray {
+    /// The orders in force at `now`.
+    #[must_use]
+    pub fn in_force(&self, now: Millis) -> InForce {
+        self.orders.borrow().at(now)
+    }
+
+    /// Somebody works on the node.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        *self.local.borrow()
+    }
+
+    /// Tells the desk which state the node is in.
+    pub fn tell(&self, state: StateName) {
+        self.state.send_if_modified(|told| std::mem::replace(told, state) != state);
+    }
+
+    /// The next answer, if there is one.
+    pub fn next_answer(&mut self) -> Option<Answer> {
+        self.answers.try_recv().ok()
+    }
+
+    /// The next order about an alarm, if there is one.
+    pub fn next_alarm_order(&mut self) -> Option<AlarmOrder> {
+        self.alarm_orders.try_recv().ok()
+    }
+
+    /// What has become of all commands so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            accepted: of(&self.tally.accepted),
+            refused: of(&self.tally.refused),
+            dropped: of(&self.tally.dropped),
+            unanswered: of(&self.tally.unanswered),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The orders in force: what each issuer asked for, until when, and what follows from all of them.
+//!
+//! ```text
+//!   safe       one an issuer and action; the safest of all counts:  most flow, least recovery, coldest, least power
+//!   authority  one an action; the newest counts
+//! ```
+//!
+//! Every order has an end. The cycle looks at the end itself, with its own clock: a desk that hangs keeps nothing alive.
+
+use eisbach_control::Remote;
+use eisbach_protocol::units::{Millis, Watts};
+
+use super::action::{Action, ActionName, Direction};
+use super::judge::Ruling;
+use super::refusal::Refusal;
+use crate::report::events::Short;
+
+/// Most orders that are kept, and most of those of issuers that the configuration does not name.
+const MOST: usize = 64;
+const MOST_OF_STRANGERS: usize = 32;
+
+/// An order in force.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Order {
+    /// The command's own name.
+    pub(super) id: Short,
+    /// Who gave it.
+    pub(super) issuer: Short,
+    /// What it asks for.
+    pub(super) action: Action,
+    /// Whether it rests on a right.
+    pub(super) direction: Direction,
+    /// The configuration names its issuer.
+    pub(super) known: bool,
+    /// Until when, on the agent's clock.
+    pub(super) until: Millis,
+}
+
+/// All of them, and what follows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Orders {
+    list: Vec<Order>,
+}
+
+/// What the controller is told, and until when the last hold by hand lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InForce {
+    /// Orders to pump, valve and node.
+    pub remote: Remote,
+    /// Most power of all GPUs.
+    pub power_budget: Option<Watts>,
+    /// End of the hold by hand.
+    pub manual_until: Option<Millis>,
+}
+
+impl Orders {
+    /// What is in force at `now`.
+    #[must_use]
+    pub fn at(&self, now: Millis) -> InForce {
+        let mut all = InForce::default();
+        for order in self.list.iter().filter(|order| order.until > now) {
+            let remote = &mut all.remote;
+            match order.action {
+                Action::PumpAtLeast(percent) => {
+                    remote.pump_at_least =
+                        Some(remote.pump_at_least.map_or(percent, |other| other.larger(percent)));
+                }
+                Action::ValveAtMost(percent) => {
+                    remote.valve_at_most =
+                        Some(remote.valve_at_most.map_or(percent, |other| other.smaller(percent)));
+                }
+                Action::SupplyTarget(celsius) => {
+                    remote.supply_target =
+                        Some(remote.supply_target.map_or(celsius, |other| other.smaller(celsius)));
+                }
+                Action::PowerBudget(watts) => {
+                    all.power_budget = Some(all.power_budget.map_or(watts, |other| other.smaller(watts)));
+                }
+                Action::Manual(manual) => {
+                    remote.manual = Some(manual);
+                    all.manual_until = Some(order.until);
+                }
+                Action::Drain => remote.drain = true,
+                Action::Isolate => remote.isolate = true,
+                Action::Auto
+                | Action::Release(_)
+                | Action::Acknowledge(_)
+                | Action::Shelve { .. }
+                | Action::Unshelve(_)
+                | Action::Reset(_)
+                | Action::Rebirth => {}
+            }
+        }
+        all
+    }
+
+    /// Puts an order in force; the one that it replaces.
+    pub(super) fn put(
+        &mut self,
+        (id, issuer): (Short, Short),
+        known: bool,
+        ruling: &Ruling,
+        now: Millis,
+    ) -> Result<Option<Order>, Refusal> {
+        let direction = ruling.direction;
+        let order = Order { id, issuer, action: ruling.action, direction, known, until: now + ruling.life };
+        let name = order.action.name();
+        let strangers = self.list.iter().filter(|order| !order.known).count();
+        let full = self.list.len() >= MOST || (!known && strangers >= MOST_OF_STRANGERS);
+        let place = self.list.iter_mut().find(|other| {
+            let same_issuer = other.issuer == order.issuer;
+            let both_by_right = direction == Direction::Authority && other.direction == direction;
+            other.action.name() == name && (same_issuer || both_by_right)
+        });
+        match place {
+            Some(place) => Ok(Some(std::mem::replace(place, order))),
+            None if full => Err(Refusal::Full),
+            None => {
+                self.list.push(order);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes away what `gone` names.
+    pub(super) fn take(&mut self, gone: impl Fn(&Order) -> bool) -> Vec<Order> {
+        self.list.extract_if(.., |order| gone(order)).collect()
+    }
+
+    /// The issuer's own order of that name.
+    pub(super) fn take_own(&mut self, issuer: &Short, name: ActionName) -> Option<Order> {
+        let at = self.list.iter().position(|order| order.issuer == *issuer && order.action.name() == name)?;
+        Some(self.list.remove(at))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// There is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
