@@ -35,11 +35,6 @@ impl Shown {
         }
     }
 
-    /// A yes or no that the agent knows itself.
-    pub(super) const fn truth(stands: bool) -> Self {
-        Self::known(PointValue::Bool(stands))
-    }
-
     /// What the agent knows itself.
     pub(super) const fn known(value: PointValue) -> Self {
         Self { value: Some(value), quality: QualityCode::Good }
