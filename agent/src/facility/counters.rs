@@ -60,6 +60,8 @@ counters! {
     commands_refused
     /// Words of the primary host that were none.
     host_states_refused
+    /// Values of the history that no host will see: there were too many, or their object is gone.
+    history_dropped
     /// Events that were overwritten before a face could tell them.
     events_missed
     /// Connections whose `bdSeq` could not be written to disk first.

@@ -185,8 +185,9 @@ fn faces(
     let mut faces: Vec<Box<dyn Face>> = Vec::new();
     let mut will = Will::None;
     if let Some(sparkplug) = &settings.sparkplug {
-        let face = SparkplugFace::new(sparkplug, &settings.node, settings.brokers.len() > 1)
-            .map_err(|(what, reason)| FacilityError::Id { what, reason })?;
+        let face =
+            SparkplugFace::new(sparkplug, &settings.node, settings.brokers.len() > 1, Arc::clone(counters))
+                .map_err(|(what, reason)| FacilityError::Id { what, reason })?;
         let bd_seq = BdSeq::load(&settings.state_dir, Arc::clone(counters));
         will = Will::Death { bd_seq, topic: face.death_topic() };
         faces.push(Box::new(face));

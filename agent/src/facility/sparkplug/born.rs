@@ -10,6 +10,7 @@
 //! the order of messages (`seq`) has no gaps.
 
 use eisbach_protocol::catalogue::Owner;
+use eisbach_protocol::sparkplug::Metric;
 use eisbach_protocol::units::Millis;
 
 use super::births;
@@ -106,6 +107,19 @@ impl Born {
             }
         }
         Ok(())
+    }
+
+    /// Publishes what an object told earlier; false if the object is not there now.
+    pub(super) fn publish_history(
+        &mut self,
+        object: &str,
+        metrics: Vec<Metric>,
+        way: &mut Way<'_, '_>,
+    ) -> Result<bool, Refused> {
+        let Some(born) = self.objects.iter().find(|born| born.name == object) else { return Ok(false) };
+        let data = |seq, wall_ms| births::data(seq, wall_ms, metrics.into_iter());
+        way.publish_in_order(&mut self.next_seq, &born.topics.data, data)?;
+        Ok(true)
     }
 
     fn publish_deaths(&mut self, report: &Report, way: &mut Way<'_, '_>) -> Result<(), Refused> {

@@ -18,6 +18,7 @@ mod bdseq;
 mod births;
 mod born;
 mod command;
+mod history;
 mod host;
 mod tags;
 mod topics;
@@ -32,6 +33,7 @@ pub(super) use self::bdseq::BdSeq;
 pub(super) use self::births::{longest as longest_birth, node_death};
 use self::born::{Born, Way};
 use self::command::{Order, Refusal};
+use self::history::History;
 use self::host::{HostState, Hosted, PrimaryHost};
 use self::topics::Topics;
 use super::counters::Counters;
@@ -59,6 +61,10 @@ pub(super) struct SparkplugFace {
     topics: Topics,
     phase: Phase,
     host: Option<PrimaryHost>,
+    history: History,
+    /// What was kept before the birth is still being told.
+    telling: bool,
+    counters: Arc<Counters>,
     /// There is more than one broker to go to.
     walks: bool,
     refusals_told: Vec<Refusal>,
@@ -81,12 +87,23 @@ impl SparkplugFace {
         settings: &SparkplugSettings,
         node: &str,
         walks: bool,
+        counters: Arc<Counters>,
     ) -> Result<Self, (&'static str, TopicError)> {
         let id = |what, text| Id::new(text).map_err(|reason| (what, reason));
         let topics = Topics::new(id("group", &settings.group)?, id("node", node)?);
         let host = settings.primary_host.as_deref();
         let host = host.map(|name| id("primary host", name).map(PrimaryHost::new)).transpose()?;
-        Ok(Self { topics, phase: UNBORN, host, walks, refusals_told: Vec::new() })
+        let history = History::default();
+        Ok(Self {
+            topics,
+            phase: UNBORN,
+            host,
+            history,
+            telling: false,
+            counters,
+            walks,
+            refusals_told: Vec::new(),
+        })
     }
 
     /// Where our death is told.
@@ -164,15 +181,20 @@ impl Face for SparkplugFace {
         now: Moment,
         out: Option<&mut Outlet<'_>>,
     ) -> Result<(), Refused> {
-        let Some(out) = out else { return Ok(()) };
-        if !self.is_hosted(now, out) {
+        let hosted = match out {
+            Some(out) => self.is_hosted(now, out).then_some(out),
+            None => None,
+        };
+        let Some(out) = hosted else {
+            self.history.keep(report, now.at, &self.counters);
             return Ok(());
-        }
+        };
         let mut way = Way { out, now };
         if let Phase::Unborn { not_before } = self.phase
             && not_before.is_none_or(|earliest| now.at >= earliest)
         {
             self.phase = Phase::Born(Born::publish(report, &self.topics, self.walks, &mut way)?);
+            self.telling = self.history.is_due();
             if not_before.is_some() {
                 way.out.counters().rebirths.count();
             }
@@ -180,7 +202,16 @@ impl Face for SparkplugFace {
         }
         match &mut self.phase {
             Phase::Unborn { .. } => Ok(()),
-            Phase::Born(born) => born.publish_changes(report, &self.topics, &mut way),
+            Phase::Born(born) => {
+                born.publish_changes(report, &self.topics, &mut way)?;
+                if self.telling {
+                    self.history.tell(born, &mut way)?;
+                    self.telling = self.history.is_due();
+                } else {
+                    self.history.keep_recent(report, now.at, &self.counters);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -198,6 +229,10 @@ impl Face for SparkplugFace {
     }
 
     fn goodbye(&mut self, now: Moment, out: &mut Outlet<'_>) -> Result<(), Refused> {
+        // The host was there until now.
+        if matches!(self.phase, Phase::Born(_)) && !self.telling {
+            self.history.forget();
+        }
         let death = node_death(out.bd_seq, now.wall_ms);
         Way { out, now }.publish(&self.topics.own.death, death)
     }

@@ -17,8 +17,8 @@
 use std::borrow::Cow;
 
 use eisbach_control::AlarmView;
-use eisbach_protocol::alarm::{self, AlarmDef};
-use eisbach_protocol::catalogue::{self, Kind, Owner, PointDef, PointValue};
+use eisbach_protocol::alarm::{self, Alarm, AlarmDef};
+use eisbach_protocol::catalogue::{self, Kind, Owner, PointDef, PointId, PointValue};
 use eisbach_protocol::sparkplug::{BirthProperties, DataType, Metric, Value};
 
 use crate::facility::shown::{Shown, reading_of, taken_ms};
@@ -122,6 +122,27 @@ impl Tag {
     /// What a host sees once this tag is published.
     pub(super) const fn shown(&self) -> Shown {
         self.shown
+    }
+
+    /// The point it tells, if it tells one.
+    pub(super) const fn point(&self) -> Option<PointId> {
+        match self.source {
+            Source::Point(def) => Some(def.id),
+            Source::Alarm(..) => None,
+        }
+    }
+
+    /// The alarm of which it tells whether it is shown.
+    pub(super) const fn alarm(&self) -> Option<Alarm> {
+        match self.source {
+            Source::Alarm(def, Part::Shown) => Some(def.alarm),
+            Source::Alarm(_, Part::State | Part::Priority) | Source::Point(_) => None,
+        }
+    }
+
+    /// That its alarm came or went at another time than now.
+    pub(super) fn alarm_data(&self, stands: bool, wall_ms: u64) -> Metric {
+        Metric::aliased(self.alias, Value::Boolean(stands)).at(wall_ms)
     }
 
     /// Whether a host that sees `published` needs to hear of it: by exception, with the catalogue's dead-band.

@@ -91,7 +91,11 @@ impl Host {
         assert!(!payload.metrics.is_empty());
         let object = self.objects.get_mut(device).expect("data only from the born");
         for metric in &payload.metrics {
-            object.get_mut(&metric.alias().unwrap()).expect("alias of its birth").update(metric);
+            let known = object.get_mut(&metric.alias().unwrap()).expect("alias of its birth");
+            // What comes from a store is filed, and the live tag is left alone.
+            if !metric.is_historical() {
+                known.update(metric);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   settings  what cannot work is refused at start
 //!   rules     one rule of Sparkplug or ours a test, on the bare session
+//!   history   what a host did not hear
 //!   hosting   the primary host, and the walk over the brokers
 //!   laws      any order of events, read by a strict host
 //!   tls       the same within TLS
@@ -10,6 +11,7 @@
 //! ```
 
 mod broker;
+mod history;
 mod host;
 mod hosting;
 mod laws;

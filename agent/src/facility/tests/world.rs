@@ -107,7 +107,7 @@ impl World {
         let counters = Arc::new(Counters::default());
         let recorder = Recorder::default();
         recorder.0.borrow_mut().room = usize::MAX;
-        let face = SparkplugFace::new(settings, "node-7", walks).unwrap();
+        let face = SparkplugFace::new(settings, "node-7", walks, Arc::clone(&counters)).unwrap();
         let session = Carrier::new(vec![Box::new(face)], Arc::clone(&counters));
         Self { session, counters, report: report(), recorder, now: Millis::ZERO }
     }
