@@ -8,6 +8,7 @@
     reason = "tests may be blunt"
 )]
 
+mod alarms;
 mod bench;
 mod flow_loss;
 mod orders;
