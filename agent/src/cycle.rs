@@ -24,6 +24,7 @@ use tracing::warn;
 use crate::act::Hands;
 use crate::alarms::{Alarms, Found};
 use crate::clock::Clock;
+use crate::desk::Tray;
 use crate::device_alarms;
 use crate::episodes::Teller;
 use crate::gpu::client::GpuView;
@@ -49,13 +50,16 @@ pub struct Orders {
     pub config_refused: bool,
 }
 
+/// What the cycle works with besides the links.
+type Outside<'a> = (&'a mut Latch, &'a mut Alarms, &'a mut Tray, &'a mut Manager, &'a Teller, &'a Hooks);
+
 /// Runs until `token` is cancelled. `latest` always holds the newest report. Returns whether the node leaks.
 pub async fn run(
     links: &Links,
     gpus_expected: usize,
     mut orders: watch::Receiver<Orders>,
     latest: &watch::Sender<Arc<Report>>,
-    (latch, alarms, manager, teller, hooks): (&mut Latch, &mut Alarms, &mut Manager, &Teller, &Hooks),
+    (latch, alarms, tray, manager, teller, hooks): Outside<'_>,
     clock: Clock,
     token: &CancellationToken,
 ) -> bool {
@@ -84,7 +88,8 @@ pub async fn run(
         }
         let began = clock.now();
         let reset = latch.was_reset();
-        let snapshot = snapshot(links, gpus_expected, reset, began);
+        cycle.commands.in_force = tray.in_force(began);
+        let snapshot = snapshot(links, gpus_expected, &cycle.commands.in_force, reset, began);
         let decision = controller.step(&snapshot, began);
         leaking = decision.state == StateName::Leak;
         latch.tell(leaking);
@@ -99,8 +104,15 @@ pub async fn run(
         gpu_alarms::tell(&mut cycle, &mut gpu_memory, &view, began);
         cycle.set_alarm(Alarm::HookFailed, hooks.failed());
         cycle.hooks = hooks.status();
+        tray.tell(decision.state);
+        tray.collect(&mut cycle.commands, &mut cycle.events);
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
         let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms);
+        while let Some(order) = tray.next_alarm_order() {
+            if alarms.carry_out(&order, found.dry, &mut cycle.events, now) {
+                latch.ask_reset();
+            }
+        }
         if alarms.step(&found, &mut cycle.events, now) {
             latch.ask_reset();
         }

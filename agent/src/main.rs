@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use eisbach_agent::verbs::Verb;
 use eisbach_agent::{alarms, config, gpu, logging, probe, profiles, run, status, verbs};
 use eisbach_protocol::alarm::{ALARMS, Alarm};
@@ -21,6 +21,15 @@ struct Arguments {
 const CONFIG: &str = "/etc/eisbach/agent.toml";
 /// Every alarm that is shown.
 const ALL: &str = "all";
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// It begins.
+    On,
+    /// It ends.
+    Off,
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -89,6 +98,18 @@ enum Command {
     },
     /// Takes the NVIDIA driver again.
     Attach {
+        /// Configuration file, for the socket's place.
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// The socket itself, instead.
+        #[arg(long)]
+        socket: Option<PathBuf>,
+    },
+    /// Says that somebody works on the node: while on, no remote command that needs a right is obeyed, and what is held
+    /// by hand from afar is automatic again. What asks for more cooling or less heat is obeyed all the same.
+    Maintenance {
+        /// Whether somebody does.
+        switch: Switch,
         /// Configuration file, for the socket's place.
         #[arg(long, default_value = CONFIG)]
         config: PathBuf,
@@ -254,6 +275,9 @@ fn main() -> ExitCode {
         Command::Alarms { config, socket, json, what: None } => show_alarms(&config, socket, json),
         Command::Alarms { config, socket, json, what: Some(what) } => {
             ask(&config, socket, &what.into_verb(), json)
+        }
+        Command::Maintenance { switch, config, socket } => {
+            ask(&config, socket, &Verb::Maintenance { on: switch == Switch::On }, false)
         }
         Command::Check { config } => check(&config),
         Command::Status { config, socket, json } => show_status(&config, socket, json),

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::config::salvage::Actuator;
 use crate::config::{self, Config, DeviceRole, FailsafeConfig, last_good};
 use crate::cycle::{self, Orders};
+use crate::desk::{Desk, DeskSettings, NoKeys};
 use crate::episodes::Teller;
 use crate::forgive;
 use crate::gpu::server::{self, ServerSettings, StopFlag};
@@ -78,6 +79,9 @@ fn runtime() -> Option<Runtime> {
 async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) -> ExitCode {
     let (mut tasks, links_token, cycle_token) =
         (JoinSet::new(), CancellationToken::new(), CancellationToken::new());
+    let (orders, received) = watch::channel(Orders { tuning: config.tuning, config_refused: refused });
+    let settings = desk_settings(&config);
+    let (desk, mut tray) = Desk::start(&mut tasks, settings, received.clone(), clock, links_token.clone());
     let links = Links::start(&config, &mut tasks, clock, &links_token);
     let (latest, newest) = watch::channel(Arc::new(Report::default()));
     tasks.spawn(status::serve(
@@ -87,10 +91,9 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
         links_token.clone(),
     ));
     let now = Moment { at: clock.now(), wall_ms: Clock::wall_ms() };
-    let (mut alarms, desk) = Alarms::start(&mut tasks, config.state.clone(), now, links_token.clone());
-    let ears = Ears { latest: newest, gpu: links.gpu.clone(), alarms: desk };
+    let (mut alarms, alarm_desk) = Alarms::start(&mut tasks, config.state.clone(), now, links_token.clone());
+    let ears = Ears { latest: newest, gpu: links.gpu.clone(), alarms: alarm_desk, desk };
     tasks.spawn(verbs::serve(config.control_socket.clone(), ears, links_token.clone()));
-    let (orders, received) = watch::channel(Orders { tuning: config.tuning, config_refused: refused });
     info!(node = config.node, gpus = config.gpus, devices = config.devices.len(), "agent started");
 
     let mut manager = Manager::default();
@@ -98,7 +101,7 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     let signals = tasks.spawn(obey_signals(path.to_owned(), config.clone(), orders, cycle_token.clone()));
     let teller = Teller::start(&mut tasks);
     let hooks = Hooks::start(&mut tasks, hook_settings(&config), clock, links_token.clone());
-    let outside = (&mut latch, &mut alarms, &mut manager, &teller, &hooks);
+    let outside = (&mut latch, &mut alarms, &mut tray, &mut manager, &teller, &hooks);
     let leaking = cycle::run(&links, config.gpus, received, &latest, outside, clock, &cycle_token).await;
     manager.stopping();
     drop(teller);
@@ -116,6 +119,15 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     drive(&safe_state(&config, leak), "clean stop").await;
     info!("stopped");
     ExitCode::SUCCESS
+}
+
+fn desk_settings(config: &Config) -> DeskSettings {
+    DeskSettings {
+        node: config.node.clone(),
+        state: config.state.clone(),
+        commands: config.commands.clone(),
+        seals: Box::new(NoKeys),
+    }
 }
 
 fn hook_settings(config: &Config) -> HookSettings {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use eisbach_control::{
-    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, Remote, RoomInput, Snapshot, ValveInput,
+    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
 };
 use eisbach_protocol::gpu_link::{Aged, Field};
 use eisbach_protocol::reading::{BadReason, Reading};
@@ -11,6 +11,7 @@ use eisbach_protocol::registers::Signal;
 use eisbach_protocol::units::{Millis, Quantity};
 
 use crate::config::DeviceRole;
+use crate::desk::InForce;
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
 use crate::links::Links;
 use crate::modbus::device::DeviceLink;
@@ -27,15 +28,15 @@ const THERMAL_REASONS: u32 = 0x20 | 0x40;
 const POSSIBLE_WATTS: RangeInclusive<f32> = 0.0..=3000.0;
 
 /// The node at `now`.
-pub fn snapshot(links: &Links, gpus_expected: usize, reset: bool, now: Millis) -> Snapshot {
+pub fn snapshot(links: &Links, gpus_expected: usize, orders: &InForce, reset: bool, now: Millis) -> Snapshot {
     let quantity = Quantities { links, now };
     let view = links.gpu.view();
     Snapshot {
         gpus: gpus(&view, now),
         gpus_expected,
         detached: view.is_detached(now),
-        power_budget: None,
-        remote: Remote::default(),
+        power_budget: orders.power_budget,
+        remote: orders.remote,
         pump: PumpInput {
             running: quantity.flag(DeviceRole::Pump, Signal::PumpRunning),
             alarm: quantity.flag(DeviceRole::Pump, Signal::PumpAlarm),

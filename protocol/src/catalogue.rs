@@ -72,6 +72,45 @@ pub enum PointValue {
     Bool(bool),
     /// See [`Kind::Text`].
     Text(&'static str),
+    /// A text that others have made: the name of their command, for instance.
+    Label(Label),
+}
+
+/// Longest [`Label`], in bytes.
+pub const LABEL: usize = 64;
+
+/// A short text that is not known beforehand. Copied as a whole, like every other value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    length: usize,
+    bytes: [u8; LABEL],
+}
+
+impl Label {
+    /// The beginning of `text`, all of it if it is short.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut label = Self { length: 0, bytes: [0; LABEL] };
+        for (place, character) in text.char_indices() {
+            let end = place + character.len_utf8();
+            let Some(room) = label.bytes.get_mut(place..end) else { break };
+            character.encode_utf8(room);
+            label.length = end;
+        }
+        label
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for Label {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(self.as_str(), f)
+    }
 }
 
 /// One line of the catalogue.
@@ -93,12 +132,23 @@ pub struct PointDef {
     pub high: f32,
     /// Smaller changes are not reported.
     pub dead_band: f32,
+    /// A host may write it: a wish that goes to the desk, where it is judged.
+    pub writable: bool,
     /// One line for people.
     pub doc: &'static str,
 }
 
+macro_rules! writable {
+    () => {
+        false
+    };
+    (writable) => {
+        true
+    };
+}
+
 macro_rules! points {
-    ($($id:ident $owner:ident $name:literal $kind:ident $unit:literal $low:literal .. $high:literal dead $dead:literal $doc:literal)+) => {
+    ($($id:ident $owner:ident $name:literal $kind:ident $unit:literal $low:literal .. $high:literal dead $dead:literal $doc:literal $(; $writable:ident)?)+) => {
         /// Identity of a point.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum PointId { $(#[doc = $doc] $id),+ }
@@ -109,7 +159,7 @@ macro_rules! points {
         /// The catalogue, in the order of [`PointId`].
         pub const POINTS: [PointDef; COUNT] = [$(PointDef {
             id: PointId::$id, name: $name, owner: Owner::$owner, kind: Kind::$kind, unit: $unit,
-            low: $low, high: $high, dead_band: $dead, doc: $doc,
+            low: $low, high: $high, dead_band: $dead, doc: $doc, writable: writable!($($writable)?),
         }),+];
     };
 }
@@ -132,6 +182,16 @@ points! {
     NodeAlarmsUnseen Node "AlarmsUnacked"   Int   ""      0.0 .. 64.0     dead 0.0  "Alarms that nobody has acknowledged yet"
     NodeSupplyTarget Node "SupplySetpoint"  Float "Cel"   10.0 .. 50.0    dead 0.1  "Supply temperature aimed at"
     NodeFlowTarget   Node "FlowDemand"      Float "L/min" 0.0 .. 60.0     dead 0.1  "Coolant flow asked for by power and temperature"
+    NodeMode         Node "Mode"            Text  ""      0.0 .. 0.0      dead 0.0  "Whether pump or valve is held by hand from afar: auto, manual, or maintenance while somebody works on the node"
+    NodeModeUntil    Node "ModeUntil"       Int   "ms"    0.0 .. 1e13     dead 0.0  "End of the hold by hand, in ms since 1970"
+    NodeBudget       Node "PowerBudget"     Float "W"     0.0 .. 16000.0  dead 1.0  "Most that all GPUs may draw together, by order; writing it asks for less for a while" ; writable
+    NodeEnvelope     Node "CommandEnvelope" Text  ""      0.0 .. 0.0      dead 0.0  "A command in its envelope, signed or not, is written here; always empty" ; writable
+    NodeCommandId    Node "CommandLastId"   Text  ""      0.0 .. 0.0      dead 0.0  "Id of the command answered last"
+    NodeCommandState Node "CommandLastState" Text ""      0.0 .. 0.0      dead 0.0  "Its state: accepted, clamped, refused, done or expired"
+    NodeCommandReason Node "CommandLastReason" Text ""    0.0 .. 0.0      dead 0.0  "Why it was refused, or how far it goes"
+    NodeCommandsGood Node "CommandsAccepted" Int  ""      0.0 .. 1e9      dead 0.0  "Commands obeyed since start"
+    NodeCommandsBad  Node "CommandsRefused" Int   ""      0.0 .. 1e9      dead 0.0  "Commands refused since start"
+    NodeCommandsLost Node "CommandsDropped" Int   ""      0.0 .. 1e9      dead 0.0  "Commands not looked at since start, because too many came at once"
 
     GpuHealth        Gpu "Health"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the GPU as its driver tells"
     GpuTemperature   Gpu "Temperature"      Float "Cel"   0.0 .. 110.0    dead 0.5  "Core temperature"
@@ -181,6 +241,7 @@ points! {
     PumpRunning      Pump "Running"         Bool  ""      0.0 .. 1.0      dead 0.0  "The drive turns the pump"
     PumpRemote       Pump "Remote"          Bool  ""      0.0 .. 1.0      dead 0.0  "The pump obeys the bus"
     PumpInlet        Pump "InletPressure"   Float "kPa"   0.0 .. 600.0    dead 2.0  "Pressure at the suction side"
+    PumpAtLeast      Pump "SpeedAtLeast"    Float "%"     0.0 .. 100.0    dead 0.2  "Least speed by order; writing it asks for more for a while" ; writable
     PumpLink         Pump "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
     PumpProtection   Pump "Protection"     Text  ""      0.0 .. 0.0      dead 0.0  "What the device does if the agent falls silent"
     PumpWrites       Pump "WritesToday"    Int   ""      0.0 .. 1e6      dead 10.0 "Registers written since midnight UTC"
@@ -194,6 +255,7 @@ points! {
     ValveInlet       Valve "RecoveryInlet"  Float "Cel"   0.0 .. 80.0     dead 0.1  "Temperature into recovery"
     ValveOutlet      Valve "RecoveryOutlet" Float "Cel"   0.0 .. 80.0     dead 0.1  "Temperature out of recovery"
     ValveHeat        Valve "RecoveredPower" Float "W"     0.0 .. 20000.0  dead 50.0 "Heat given to recovery"
+    ValveAtMost       Valve "PositionAtMost" Float "%"    0.0 .. 100.0    dead 0.5  "Highest position by order; writing it asks for less for a while" ; writable
     ValveLink         Valve "Link"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the connection to the device"
     ValveProtection   Valve "Protection"     Text  ""      0.0 .. 0.0      dead 0.0  "What the device does if the agent falls silent"
     ValveWrites       Valve "WritesToday"    Int   ""      0.0 .. 1e6      dead 10.0 "Registers written since midnight UTC"
@@ -239,6 +301,13 @@ mod tests {
                 .find(|other| other.owner == def.owner && other.name.eq_ignore_ascii_case(def.name));
             assert_eq!(clash, None);
         }
+    }
+
+    #[test]
+    fn a_label_is_cut_between_two_characters() {
+        assert_eq!(Label::new("c-17").as_str(), "c-17");
+        assert_eq!(Label::new(&"x".repeat(100)).as_str().len(), LABEL);
+        assert_eq!(Label::new("€€€€€€€€€€€€€€€€€€€€€€").as_str(), "€€€€€€€€€€€€€€€€€€€€€");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod keeper;
 mod order;
 mod record;
+mod remote;
 mod show;
 
 use std::path::PathBuf;

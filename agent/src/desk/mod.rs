@@ -45,12 +45,14 @@ use self::task::Task;
 use crate::clock::Clock;
 use crate::config::CommandsConfig;
 use crate::cycle;
-use crate::report::events::{Answer, Short};
+use crate::report::events::{Answer, EventKind, Events, Short};
 
 /// Commands that wait to be judged.
 const INBOX: usize = 64;
 /// Answers that wait for the cycle: a tenth of a second of a flood.
 const ANSWERS: usize = 64;
+/// Answers that one cycle takes: a flood must not drive every other event out of the ring before it is told.
+const ANSWERS_A_CYCLE: usize = 8;
 /// Alarm orders that wait for the cycle.
 const ALARM_ORDERS: usize = 32;
 
@@ -107,6 +109,19 @@ pub struct Counts {
     pub dropped: u64,
     /// Answers that nobody took in time.
     pub unanswered: u64,
+}
+
+/// What a report tells of commands.
+#[derive(Clone, Debug, Default)]
+pub struct CommandsView {
+    /// The orders in force.
+    pub in_force: InForce,
+    /// Somebody works on the node.
+    pub local: bool,
+    /// What has become of all commands so far.
+    pub counts: Counts,
+    /// The last answer.
+    pub last: Option<Answer>,
 }
 
 #[derive(Debug, Default)]
@@ -234,6 +249,16 @@ impl Tray {
     /// Tells the desk which state the node is in.
     pub fn tell(&self, state: StateName) {
         self.state.send_if_modified(|told| std::mem::replace(told, state) != state);
+    }
+
+    /// Takes what was answered since the last cycle to the events, and looks at the rest. A flood waits.
+    pub fn collect(&mut self, view: &mut CommandsView, events: &mut Arc<Events>) {
+        for answer in std::iter::from_fn(|| self.answers.try_recv().ok()).take(ANSWERS_A_CYCLE) {
+            view.last = Some(answer.clone());
+            Events::push(events, EventKind::Command(answer));
+        }
+        view.local = self.is_local();
+        view.counts = self.counts();
     }
 
     /// The next answer, if there is one.

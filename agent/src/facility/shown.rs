@@ -87,7 +87,7 @@ const fn fits(kind: Kind, value: PointValue) -> bool {
         PointValue::Float(value) => matches!(kind, Kind::Float) && value.is_finite(),
         PointValue::Int(_) => matches!(kind, Kind::Int),
         PointValue::Bool(_) => matches!(kind, Kind::Bool),
-        PointValue::Text(_) => matches!(kind, Kind::Text),
+        PointValue::Text(_) | PointValue::Label(_) => matches!(kind, Kind::Text),
     }
 }
 

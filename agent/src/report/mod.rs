@@ -2,6 +2,7 @@
 //!
 //! The cycle makes one [`Report`] when it is done; every face is a pure function over it.
 
+mod commands;
 pub mod events;
 mod points;
 

@@ -10,11 +10,13 @@ use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
 use eisbach_protocol::gpu_link::{Field, GpuSample};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
-use eisbach_protocol::units::{Kelvin, Millis, Quantity, Watts};
+use eisbach_protocol::units::{Kelvin, Millis, Percent, Quantity, Watts};
 
+use super::commands;
 use super::events::Events;
 use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
+use crate::desk::CommandsView;
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
 use crate::hooks::{Hook, HookStatus};
 use crate::links::Links;
@@ -40,6 +42,8 @@ pub struct Cycle {
     pub hooks: [HookStatus; Hook::COUNT],
     /// What happened.
     pub events: Arc<Events>,
+    /// What became of the commands.
+    pub commands: CommandsView,
 }
 
 /// Everything the points are made of.
@@ -166,6 +170,18 @@ impl Sources<'_> {
             PointId::NodeAlarmsUnseen => self.alarms_that(AlarmView::is_unseen),
             PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
+            PointId::NodeMode => text(commands::mode(&self.cycle.commands, &decision.remote)),
+            PointId::NodeModeUntil => {
+                self.cycle.commands.in_force.manual_until.map_or(int(0), |until| self.wall_then(until))
+            }
+            PointId::NodeBudget => set(self.cycle.commands.in_force.power_budget),
+            PointId::NodeEnvelope => text(""),
+            PointId::NodeCommandId => known(commands::id(&self.cycle.commands)),
+            PointId::NodeCommandState => text(commands::state(&self.cycle.commands)),
+            PointId::NodeCommandReason => known(commands::reason(&self.cycle.commands)),
+            PointId::NodeCommandsGood => count(self.cycle.commands.counts.accepted),
+            PointId::NodeCommandsBad => count(self.cycle.commands.counts.refused),
+            PointId::NodeCommandsLost => count(self.cycle.commands.counts.dropped),
 
             PointId::GpuHealth => {
                 of(gpu, |gpu| self.said(gpu, PointValue::Text(gpu.entry.sample.health.as_str())))
@@ -254,6 +270,9 @@ impl Sources<'_> {
             PointId::PumpRunning => self.flag(Role::Pump, Signal::PumpRunning),
             PointId::PumpRemote => self.flag(Role::Pump, Signal::PumpRemote),
             PointId::PumpInlet => self.number(Role::Pump, Signal::InletPressure),
+            PointId::PumpAtLeast => {
+                set(self.cycle.commands.in_force.remote.pump_at_least.or(Some(Percent::ZERO)))
+            }
 
             PointId::PumpLink => self.link(Role::Pump),
             PointId::PumpProtection => self.protection(Role::Pump),
@@ -269,6 +288,9 @@ impl Sources<'_> {
             PointId::ValveOutlet => self.number(Role::Valve, Signal::RecoveryOutlet),
             PointId::ValveHeat => self.number(Role::Valve, Signal::RecoveredPower),
 
+            PointId::ValveAtMost => {
+                set(self.cycle.commands.in_force.remote.valve_at_most.or(Some(Percent::new(100.0))))
+            }
             PointId::ValveLink => self.link(Role::Valve),
             PointId::ValveProtection => self.protection(Role::Valve),
             PointId::ValveWrites => self.writes(Role::Valve, |write| write.writes_today),
@@ -345,6 +367,11 @@ impl Sources<'_> {
 
     fn counted<T: Copy + TryInto<i64>>(&self, gpu: &Gpu<'_>, field: &Field<T>) -> Reading<PointValue> {
         self.told(gpu, field).map(|count| PointValue::Int(count.try_into().unwrap_or(i64::MAX)))
+    }
+
+    /// A moment to come in ms since 1970.
+    fn wall_then(&self, at: Millis) -> Reading<PointValue> {
+        count(self.wall_ms.saturating_add(at.since(self.now).get()))
     }
 
     /// A moment of the agent's clock in ms since 1970.
@@ -453,6 +480,7 @@ impl Default for Cycle {
             book: [AlarmView::default(); COUNT],
             hooks: [HookStatus::default(); Hook::COUNT],
             events: Arc::default(),
+            commands: CommandsView::default(),
         }
     }
 }

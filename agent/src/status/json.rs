@@ -18,6 +18,7 @@ pub(super) fn document(report: &Report, driver: &Driver) -> Value {
     let alarms: Vec<Value> = of_interest.map(|(def, view)| alarms::document(def, view)).collect();
     let word = |id| match report.node_point(id) {
         Some(PointValue::Text(word)) => Value::from(word),
+        Some(PointValue::Label(label)) => Value::from(label.as_str()),
         Some(PointValue::Float(_) | PointValue::Int(_) | PointValue::Bool(_)) | None => Value::Null,
     };
     json!({
@@ -73,6 +74,7 @@ fn one_point(def: &PointDef, reading: &Reading<PointValue>) -> Value {
         Some(PointValue::Int(number)) => Value::from(number),
         Some(PointValue::Bool(flag)) => Value::from(flag),
         Some(PointValue::Text(word)) => Value::from(word),
+        Some(PointValue::Label(label)) => Value::from(label.as_str()),
         None => Value::Null,
     };
     let origin = match reading.origin() {

@@ -1,9 +1,11 @@
-//! What a person may ask of a running agent: let go of the driver, take it again, acknowledge an alarm.
+//! What a person may ask of a running agent: let go of the driver, take it again, acknowledge an alarm, leave the node
+//! to a person.
 //!
 //! ```text
 //!   eisbach-agent detach ── one line of JSON ──► control socket ──► GPU link ──► GPU process
 //!                        ◄── one line of JSON ──               ◄── HandedOver ──
 //!   eisbach-agent alarms ack …                       ──► control socket ──► alarm desk ──► cycle
+//!   maintenance, the same way ────────────────────────────────► desk
 //! ```
 //!
 //! The socket's mode decides who may ask: root and the agent's group. Nothing here is on the network, and nothing here

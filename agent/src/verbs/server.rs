@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::words::{Answer, Verb};
 use crate::alarms::{AlarmAction, AlarmDesk, AlarmOrder};
+use crate::desk::Desk;
 use crate::gpu::client::{GpuLink, HandOverWish};
 use crate::report::Report;
 use crate::report::events::Short;
@@ -40,6 +41,8 @@ pub struct Ears {
     pub gpu: GpuLink,
     /// Who keeps the alarms.
     pub alarms: AlarmDesk,
+    /// Who judges commands.
+    pub desk: Desk,
 }
 
 /// Answers on `socket` until `token` is cancelled. Without a socket the agent goes on without verbs.
@@ -47,7 +50,7 @@ pub async fn serve(socket: PathBuf, ears: Ears, token: CancellationToken) {
     let listener = match unix_socket::listen(&socket, Some(MODE)) {
         Ok(listener) => listener,
         Err(error) => {
-            warn!(socket = %socket.display(), %error, "no control socket; `eisbach-agent detach` and `alarms ack` will not work");
+            warn!(socket = %socket.display(), %error, "no control socket; `eisbach-agent detach`, `alarms ack` and `maintenance` will not work");
             return;
         }
     };
@@ -114,6 +117,12 @@ async fn carry_out(verb: Verb, ears: &Ears, asker: u32) -> Answer {
         }
         Verb::UnshelveAlarm { alarm: name } => alarm(Some(name), AlarmAction::Unshelve).await,
         Verb::ResetAlarm { alarm: name } => alarm(Some(name), AlarmAction::Reset).await,
+        Verb::Maintenance { on } => match timeout(PATIENCE, ears.desk.maintenance(on)).await {
+            Ok(Some(switched)) => Answer::switched(switched),
+            Ok(None) | Err(_) => {
+                Answer::refused("no_answer", "not done: the desk does not answer; try again")
+            }
+        },
     }
 }
 

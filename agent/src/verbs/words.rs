@@ -6,6 +6,7 @@ use eisbach_protocol::gpu_link::{HandOver, HandedOver};
 use serde::{Deserialize, Serialize};
 
 use crate::alarms::{AlarmError, AlarmVerdict};
+use crate::desk::Switched;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,11 @@ pub enum Verb {
     ResetAlarm {
         /// Its name.
         alarm: String,
+    },
+    /// Somebody works on the node, or no longer.
+    Maintenance {
+        /// Which of both.
+        on: bool,
     },
 }
 
@@ -101,6 +107,26 @@ impl Answer {
             }
             Err(error) => Self::refused(error.as_str(), format!("not done: {error}")),
         }
+    }
+
+    /// What became of the maintenance switch.
+    pub(super) fn switched(Switched { local, kept }: Switched) -> Self {
+        let text = match (local, kept) {
+            (true, true) => {
+                "no remote command that needs a right is obeyed until `eisbach-agent maintenance off`"
+            }
+            (true, false) => {
+                "no remote command that needs a right is obeyed until `eisbach-agent maintenance off`; a restart of \
+                 the agent would forget it, because the disk does not take it"
+            }
+            (false, true) => "remote commands are obeyed again",
+            (false, false) => {
+                "remote commands are obeyed again; a restart of the agent would forget it, because the disk does not \
+                 take it"
+            }
+        };
+        let result = if local { "local" } else { "remote" };
+        Self { done: true, result: result.to_owned(), took_ms: 0, text: text.to_owned() }
     }
 
     /// It was not even heard, or not understood.

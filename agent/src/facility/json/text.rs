@@ -68,6 +68,7 @@ fn value(value: PointValue) -> Value {
         PointValue::Int(value) => value.into(),
         PointValue::Bool(value) => value.into(),
         PointValue::Text(value) => value.into(),
+        PointValue::Label(value) => value.as_str().into(),
     }
 }
 

@@ -179,7 +179,11 @@ impl Tag {
     }
 
     fn range(&self) -> BirthProperties<'static> {
-        let plain = BirthProperties { read_only: true, ..BirthProperties::default() };
+        let writable = match self.source {
+            Source::Point(def) => def.writable,
+            Source::Alarm(..) => false,
+        };
+        let plain = BirthProperties { read_only: !writable, ..BirthProperties::default() };
         match self.source {
             Source::Point(def) => match def.kind {
                 Kind::Float | Kind::Int => BirthProperties {
@@ -208,6 +212,7 @@ fn wire_value(value: PointValue) -> Value {
         PointValue::Int(value) => Value::Int64(value),
         PointValue::Bool(value) => Value::Boolean(value),
         PointValue::Text(value) => Value::String(value.to_owned()),
+        PointValue::Label(value) => Value::String(value.as_str().to_owned()),
     }
 }
 

@@ -88,7 +88,9 @@ fn hotter(by: u16) -> Arc<Report> {
         for (_, reading) in &mut object.points {
             *reading = reading.map(|value| match value {
                 PointValue::Float(value) => PointValue::Float(value + 1000.0 * f32::from(by)),
-                PointValue::Int(_) | PointValue::Bool(_) | PointValue::Text(_) => value,
+                PointValue::Int(_) | PointValue::Bool(_) | PointValue::Text(_) | PointValue::Label(_) => {
+                    value
+                }
             });
         }
     }
