@@ -11,6 +11,8 @@
 
 mod counters;
 mod face;
+#[allow(dead_code, reason = "the face that speaks it follows")]
+pub(crate) mod flex;
 mod json;
 mod link;
 mod settings;

@@ -1,0 +1,7 @@
+//! NVIDIA DSX Flex: the grid's wishes about power, as signed words on the exchange's event bus.
+
+pub(crate) mod jws;
+pub(crate) mod keys;
+
+#[cfg(test)]
+mod bench;
