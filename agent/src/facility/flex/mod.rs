@@ -2,6 +2,8 @@
 
 pub(crate) mod jws;
 pub(crate) mod keys;
+#[allow(unused_imports, reason = "the engine follows")]
+mod words;
 
 #[cfg(test)]
 mod bench;
