@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -22,6 +23,20 @@ pub(super) fn compact(header: &Value, payload: &[u8], signature: &[u8]) -> Strin
 
 fn signing_input(header: &Value, payload: &[u8]) -> String {
     format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(payload))
+}
+
+/// An event of `source` that carries `data`, at `wall_ms`. Each has an id of its own.
+pub(super) fn event(source: &str, kind: &str, wall_ms: u64, data: &Value) -> Value {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(wall_ms) * 1_000_000).unwrap();
+    json!({
+        "specversion": "1.0.2", "id": format!("00000000-0000-4000-8000-{count:012x}"), "source": source,
+        "type": kind, "time": time.format(&time::format_description::well_known::Rfc3339).unwrap(),
+        "datacontenttype": "application/json", "subject": "x",
+        "correlationid": format!("00000000-0000-4000-9000-{count:012x}"),
+        "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "data": data,
+    })
 }
 
 /// Somebody with a P-256 key.

@@ -1,9 +1,25 @@
 //! NVIDIA DSX Flex: the grid's wishes about power, as signed words on the exchange's event bus.
+//!
+//! ```text
+//!   grid/v1/isv/<issuer>/loadtarget/set ─────────┐                    ┌──► budget, drain ──► desk ──► cycle
+//!   grid/v1/dsx-flex-agent/<issuer>/powerbreach ─┴─► gate ─► engine ──┤
+//!                                                                     └──► grid/v1/infra/<us>/powerbreach/enforcement
+//! ```
+//!
+//! A broker proves nothing about who wrote a message; a signature by a key that was pinned beforehand does.
 
+mod engine;
+mod gate;
 pub(crate) mod jws;
 pub(crate) mod keys;
-#[allow(unused_imports, reason = "the engine follows")]
+mod load;
+mod ramp;
+mod refusal;
+mod schedule;
+mod shed;
 mod words;
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The envelope of every event (CloudEvents 1.0.2, structured). Its attributes are not signed; only `data` is.
+//! The envelope of every event (`CloudEvents` 1.0.2, structured). Its attributes are not signed; only `data` is.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};

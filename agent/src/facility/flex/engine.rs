@@ -1,0 +1,188 @@
+//! From signed words to a power budget for this node. No I/O, no clock.
+//!
+//! ```text
+//!   message ─► gate ─┬─► load targets ─► schedule of each issuer ─► lowest in force ──► ramp ─┐
+//!                    │                                                                    ├─► Order
+//!                    └─► alerts ───────► caps of the hints for us ────── at once ─────────┘
+//! ```
+//!
+//! Everything here only lowers. The order is one bound beside the others; when it goes, it goes at a rate, and back
+//! only to what all others allow. A link that falls silent changes nothing: a target holds until its end.
+
+use eisbach_protocol::units::{Millis, Watts};
+use serde::{Deserialize, Serialize};
+
+use super::gate::{Gate, Issuer, Memory};
+use super::load::Load;
+use super::ramp::Ramp;
+use super::refusal::Refusal;
+use super::schedule::{Schedule, Slot};
+use super::shed::{Own, Shed, Told};
+use super::words::{Alert, Kind, Target, Targets, Uuid};
+
+/// How far ahead a target may begin: a week. Beyond, somebody's calendar is wrong.
+const HORIZON_MS: u64 = 7 * 24 * 3600 * 1000;
+
+/// How this node takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct FlexRules {
+    /// How hints name this node.
+    pub(crate) resource: String,
+    /// The feeds that it hangs on.
+    pub(crate) feeds: Vec<String>,
+    /// Its part of a feed's power, above 0 and up to 1.
+    pub(crate) share: f64,
+    /// What the node draws beside its GPUs.
+    pub(crate) overhead: Watts,
+    /// How fast a budget moves, W/s.
+    pub(crate) ramp_watts_per_s: f32,
+    /// An event older than this is refused, ms.
+    pub(crate) max_age_ms: u64,
+    /// Hints that are not repeated for this long are given back.
+    pub(crate) hold: Millis,
+}
+
+/// What Flex asks of this node now.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Order {
+    /// Most that all GPUs may draw.
+    pub(super) budget: Option<Watts>,
+    /// No new work for this node.
+    pub(super) drain: bool,
+    /// What the target in force belongs to.
+    pub(super) correlation: Option<Uuid>,
+}
+
+/// What must outlive the process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Kept {
+    issuers: Vec<(String, Memory, Schedule)>,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub(super) struct Engine {
+    rules: FlexRules,
+    own: Own,
+    gate: Gate,
+    /// One for each issuer of the gate.
+    schedules: Vec<Schedule>,
+    shed: Shed,
+    ramp: Ramp,
+}
+
+impl Engine {
+    /// One that asks for nothing.
+    pub(super) fn new(rules: FlexRules, issuers: Vec<Issuer>) -> Self {
+        Self {
+            own: Own { resource: rules.resource.clone(), overhead: rules.overhead },
+            schedules: vec![Schedule::default(); issuers.len()],
+            gate: Gate::new(issuers, rules.max_age_ms),
+            shed: Shed::new(rules.hold),
+            ramp: Ramp::new(rules.ramp_watts_per_s),
+            rules,
+        }
+    }
+
+    /// The topics to follow.
+    pub(super) fn topics(&self) -> Vec<String> {
+        self.gate.issuers().filter_map(Issuer::topic).collect()
+    }
+
+    /// Takes up a message.
+    ///
+    /// # Errors
+    /// If it is not followed; nothing has changed then.
+    pub(super) fn message(
+        &mut self,
+        (topic, payload, retained): (&str, &[u8], bool),
+        load: &Load,
+        (now, wall_ms): (Millis, u64),
+    ) -> Result<(), Refusal> {
+        let admitted = self.gate.admit(topic, payload, retained, wall_ms)?;
+        match admitted.kind {
+            Kind::LoadTargetSet => {
+                let targets = Targets::read(&admitted.signed.payload).map_err(|_| Refusal::Malformed)?;
+                let slots = self.slots(targets, admitted.event.correlation, wall_ms)?;
+                let schedule = self.schedules.get_mut(admitted.issuer).ok_or(Refusal::ForeignIssuer)?;
+                schedule.add(&slots, wall_ms).map_err(|_| Refusal::Full)?;
+            }
+            Kind::BreachAlert => {
+                let alert = Alert::read(&admitted.signed.payload).map_err(|_| Refusal::Malformed)?;
+                if !self.rules.feeds.contains(&alert.feed) {
+                    return Err(Refusal::ForeignFeed);
+                }
+                self.shed.alert(alert, admitted.event.trace.clone(), &self.own, load, now)?;
+            }
+            Kind::BreachEnforcement => return Err(Refusal::Topic),
+        }
+        self.gate.note(&admitted);
+        Ok(())
+    }
+
+    /// What is asked of the node now.
+    pub(super) fn step(&mut self, load: &Load, (now, wall_ms): (Millis, u64)) -> Order {
+        let slots = self.schedules.iter().filter_map(|schedule| schedule.at(wall_ms));
+        let slot = slots.reduce(|lowest, slot| if slot.power < lowest.power { slot } else { lowest });
+        let (goal, correlation) = (slot.and_then(|slot| slot.power), slot.and_then(|slot| slot.correlation));
+        let wish = self.shed.step(load, now);
+        Order { budget: self.ramp.step(goal, wish.cap, load.drawn, now), drain: wish.drain, correlation }
+    }
+
+    /// What became of hints since it was asked last.
+    pub(super) fn outcomes(&mut self) -> Vec<Told> {
+        self.shed.outcomes()
+    }
+
+    /// What must outlive the process.
+    pub(super) fn keep(&mut self, wall_ms: u64) -> Kept {
+        for schedule in &mut self.schedules {
+            schedule.tidy(wall_ms);
+        }
+        let lines = self.gate.memories().zip(&self.schedules);
+        Kept { issuers: lines.map(|((of, memory), slots)| (of, memory.clone(), slots.clone())).collect() }
+    }
+
+    /// Takes up what was kept before a restart. What it says of issuers that are no longer known is left.
+    pub(super) fn take_up(&mut self, kept: Kept) {
+        for (source, memory, schedule) in kept.issuers {
+            let at = self.gate.memories().position(|(known, _)| known == source);
+            if let Some(own) = at.and_then(|at| self.schedules.get_mut(at)).filter(|_| schedule.is_sane()) {
+                *own = schedule;
+            }
+            self.gate.remember(&source, memory);
+        }
+    }
+
+    /// Targets as they concern this node.
+    fn slots(
+        &self,
+        Targets(targets): Targets,
+        correlation: Option<Uuid>,
+        wall_ms: u64,
+    ) -> Result<Vec<Slot>, Refusal> {
+        let ours = |target: &Target| {
+            target.feeds.is_empty() || target.feeds.iter().any(|feed| self.rules.feeds.contains(feed))
+        };
+        let targets: Vec<_> = targets.into_iter().filter(ours).collect();
+        if targets.is_empty() {
+            return Err(Refusal::ForeignFeed);
+        }
+        let slot = |target: &Target| {
+            let interval = (target.start_ms.unwrap_or(wall_ms), target.end_ms.unwrap_or(u64::MAX));
+            Slot::new(interval, target.watts.map(|watts| self.part(watts)), correlation)
+        };
+        let slots: Vec<_> = targets.iter().map(slot).collect();
+        if slots.iter().any(|slot| slot.start_ms > wall_ms.saturating_add(HORIZON_MS)) {
+            return Err(Refusal::Future);
+        }
+        let lasting: Vec<_> = slots.into_iter().filter(|slot| slot.end_ms > wall_ms).collect();
+        if lasting.is_empty() { Err(Refusal::Expired) } else { Ok(lasting) }
+    }
+
+    /// What a feed's target leaves for this node's GPUs.
+    #[expect(clippy::cast_possible_truncation, reason = "a power of at most a site, to four digits")]
+    fn part(&self, watts: f64) -> Watts {
+        (Watts::new((watts * self.rules.share) as f32) - self.rules.overhead).larger(Watts::ZERO)
+    }
+}
