@@ -70,8 +70,8 @@ impl<'a> Outlet<'a> {
         Self { transport, counters, filters, leave, bd_seq }
     }
 
-    /// Asks for the messages under a filter, acknowledged (`QoS` 1). Only while [`Face::connected`] runs do they
-    /// reach the face.
+    /// Asks for the messages under a filter, acknowledged (`QoS` 1). They reach the face if it asks while
+    /// [`Face::connected`] or [`Face::message`] runs.
     pub(crate) fn subscribe(&mut self, filter: &str) -> Result<(), Refused> {
         self.transport.subscribe(filter)?;
         if let Some(filters) = &mut self.filters

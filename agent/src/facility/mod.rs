@@ -10,6 +10,8 @@
 //! and no queue.
 
 mod counters;
+#[allow(dead_code, reason = "its configuration follows")]
+mod dsx;
 mod face;
 #[allow(dead_code, reason = "the face that speaks it follows")]
 pub(crate) mod flex;
@@ -18,6 +20,8 @@ mod link;
 mod settings;
 mod shown;
 mod sparkplug;
+#[allow(dead_code, reason = "the cycle reads it next")]
+mod standing;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The connection lives inside the state, so nothing can be published without one. Each face is greeted once a
-//! connection, and its messages come back by the filters that it subscribed then.
+//! connection, and its messages come back by the filters that it has subscribed, then or on a message.
 
 use std::sync::Arc;
 
@@ -99,7 +99,9 @@ impl<T: Transport> Carrier<T> {
             carried.filters.iter().any(|filter| filter::matches(filter, &inbound.topic))
         };
         match self.faces.iter_mut().find(under) {
-            Some(carried) => carried.face.message(inbound, now, &mut online.outlet(&self.counters, None)),
+            Some(Carried { face, filters, .. }) => {
+                face.message(inbound, now, &mut online.outlet(&self.counters, Some(filters)));
+            }
             None => self.counters.commands_refused.count(),
         }
         self.advance(now);

@@ -1,0 +1,117 @@
+//! What faces ask of the controller all the time, rather than by commands that are answered one by one.
+//!
+//! ```text
+//!   DSX    requests of an integration, within rails ─┐            the safest of all counts; what is
+//!   Flex   budget on its ramp, drain ────────────────┴─► cells ──► not said again for 5 s is over ──► Snapshot
+//! ```
+//!
+//! A face says it anew with every report, connected or not. So a face that hangs keeps nothing alive, and a broker
+//! that is gone changes nothing.
+
+use eisbach_control::Remote;
+use eisbach_protocol::units::{Celsius, Millis, Watts};
+use tokio::sync::watch;
+
+/// What is not said again for this is over: fifty cycles.
+const HOLD: Millis = Millis::from_secs(5);
+
+/// What one face asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Supply temperature to aim at.
+    pub supply_target: Option<Celsius>,
+    /// Most that all GPUs may draw together.
+    pub power_budget: Option<Watts>,
+    /// No new work for this node.
+    pub drain: bool,
+    /// The loop shall stand still.
+    pub isolate: bool,
+}
+
+impl Standing {
+    /// Both, and where they differ the safer.
+    fn and(self, other: Self) -> Self {
+        Self {
+            supply_target: least(self.supply_target, other.supply_target, Celsius::smaller),
+            power_budget: least(self.power_budget, other.power_budget, Watts::smaller),
+            drain: self.drain || other.drain,
+            isolate: self.isolate || other.isolate,
+        }
+    }
+
+    /// Adds it to the orders that came by commands; where they differ the safer counts.
+    pub fn join(&self, remote: &mut Remote, power_budget: &mut Option<Watts>) {
+        remote.supply_target = least(remote.supply_target, self.supply_target, Celsius::smaller);
+        *power_budget = least(*power_budget, self.power_budget, Watts::smaller);
+        remote.drain |= self.drain;
+        remote.isolate |= self.isolate;
+    }
+}
+
+fn least<T>(one: Option<T>, other: Option<T>, smaller: impl Fn(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(smaller(one, other)),
+        (None, one) | (one, None) => one,
+    }
+}
+
+/// Where a face says what it asks for.
+#[derive(Debug)]
+pub(crate) struct Post(watch::Sender<(Standing, Millis)>);
+
+impl Post {
+    /// Says it, also if it is the same again.
+    pub(crate) fn ask(&self, standing: Standing, now: Millis) {
+        self.0.send_replace((standing, now));
+    }
+}
+
+/// Where the cycle reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell(watch::Receiver<(Standing, Millis)>);
+
+/// A place to say it, and one to read it.
+pub(crate) fn post() -> (Post, Cell) {
+    let (said, read) = watch::channel((Standing::default(), Millis::ZERO));
+    (Post(said), Cell(read))
+}
+
+/// What all of them ask for now.
+pub(crate) fn all(cells: &[Cell], now: Millis) -> Standing {
+    let fresh = cells.iter().map(|cell| *cell.0.borrow()).filter(|(_, said)| now.since(*said) <= HOLD);
+    fresh.fold(Standing::default(), |all, (one, _)| all.and(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_safest_of_all_counts_and_what_is_not_said_again_is_over() {
+        let ((dsx, dsx_cell), (flex, flex_cell)) = (post(), post());
+        let cells = [dsx_cell, flex_cell];
+        let of = |supply: f32, watts: f32| Standing {
+            supply_target: Some(Celsius::new(supply)),
+            power_budget: Some(Watts::new(watts)),
+            ..Standing::default()
+        };
+        dsx.ask(of(30.0, 5000.0), Millis::ZERO);
+        flex.ask(Standing { drain: true, ..of(35.0, 4000.0) }, Millis::from_secs(3));
+        assert_eq!(all(&cells, Millis::from_secs(4)), Standing { drain: true, ..of(30.0, 4000.0) });
+        assert_eq!(all(&cells, Millis::from_secs(6)), Standing { drain: true, ..of(35.0, 4000.0) });
+        assert_eq!(all(&cells, Millis::from_secs(9)), Standing::default());
+    }
+
+    #[test]
+    fn it_only_makes_orders_of_commands_safer() {
+        let standing = Standing { supply_target: Some(Celsius::new(40.0)), ..Standing::default() };
+        let (mut remote, mut budget) =
+            (Remote { supply_target: Some(Celsius::new(30.0)), ..Remote::default() }, Some(Watts::new(1.0)));
+        standing.join(&mut remote, &mut budget);
+        assert_eq!((remote.supply_target, budget), (Some(Celsius::new(30.0)), Some(Watts::new(1.0))));
+        let mut budget = None;
+        Standing { power_budget: Some(Watts::new(9.0)), isolate: true, ..standing }
+            .join(&mut remote, &mut budget);
+        assert_eq!((budget, remote.isolate, remote.drain), (Some(Watts::new(9.0)), true, false));
+    }
+}
