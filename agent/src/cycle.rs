@@ -117,6 +117,7 @@ pub async fn run(
             latch.ask_reset();
         }
         cycle.book = alarms.views();
+        links.tell(&mut cycle.events);
         let report = Arc::new(compose(links, &snapshot, &decision, &cycle, (began, now.wall_ms)));
         teller.tell(decision.clone(), Arc::clone(&report));
         links.publish(&report);

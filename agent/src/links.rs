@@ -11,10 +11,11 @@ use tracing::error;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConnectionConfig, DeviceConfig, DeviceRole};
-use crate::facility::{FacilityLink, FacilitySettings};
+use crate::facility::{FacilityLink, FacilitySettings, Standing};
 use crate::gpu::client::{ClientSettings, GpuLink};
 use crate::modbus::device::{self, DeviceLink, DeviceSettings};
 use crate::report::Report;
+use crate::report::events::Events;
 
 /// Every link of the node.
 #[derive(Debug)]
@@ -64,6 +65,19 @@ impl Links {
         }
     }
 
+    /// What the facility asks of the controller all the time, besides commands.
+    #[must_use]
+    pub fn standing(&self, now: Millis) -> Standing {
+        self.facility.iter().fold(Standing::default(), |all, link| all.and(link.standing(now)))
+    }
+
+    /// Adds to the events what became of the facility's words about power.
+    pub fn tell(&self, events: &mut Arc<Events>) {
+        for facility in &self.facility {
+            facility.tell(events);
+        }
+    }
+
     /// Hands the cycle's report to the facility.
     pub fn publish(&self, report: &Arc<Report>) {
         for facility in &self.facility {
@@ -79,7 +93,7 @@ impl Links {
 }
 
 fn facility_settings(config: &Config, connection: &ConnectionConfig) -> FacilitySettings {
-    let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug, json } =
+    let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug, json, dsx, flex } =
         connection.clone();
     FacilitySettings {
         brokers,
@@ -90,6 +104,8 @@ fn facility_settings(config: &Config, connection: &ConnectionConfig) -> Facility
         state_dir: config.state.clone(),
         sparkplug,
         json,
+        dsx,
+        flex,
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
     let tls = raw.tls.take().map(|tls| checker.tls("tls", tls)).transpose()?;
     let devices = devices::devices(&checker, &raw, tls.as_ref())?;
     let both = (raw.facility.take(), raw.exchange.take());
-    let facility = facility::connections(&checker, &raw.node.name, tls.as_ref(), both)?;
+    let facility = facility::connections(&checker, (&raw.node.name, &raw.control), tls.as_ref(), both)?;
     checker.absolute("paths.state", &raw.paths.state)?;
     checker.absolute("paths.status_socket", &raw.paths.status_socket)?;
     let beside_status = || raw.paths.status_socket.with_file_name("control.sock");

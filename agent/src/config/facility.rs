@@ -6,13 +6,18 @@
 //!      └─ …                                          a face stands at most once, on either connection
 //! ```
 
+use eisbach_control::Tuning;
 use eisbach_protocol::units::Millis;
 use serde::Deserialize;
 
 use super::ConfigError;
 use super::checked::Checker;
+use super::dsx::Dsx;
+use super::flex::Flex;
 use super::raw;
-use crate::facility::{BrokerAddress, JsonSettings, KEEP_ALIVE_S, SparkplugSettings};
+use crate::facility::{
+    BrokerAddress, DsxSettings, FlexSettings, JsonSettings, KEEP_ALIVE_S, SparkplugSettings,
+};
 use crate::tls::TlsFiles;
 
 /// Longest list of brokers: a cluster has three or five.
@@ -28,6 +33,8 @@ pub(super) struct Connection {
     keep_alive_s: u16,
     sparkplug: Option<Sparkplug>,
     json: Option<Json>,
+    dsx: Option<Dsx>,
+    flex: Option<Flex>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,7 +63,7 @@ const fn ten() -> u16 {
 }
 
 /// One connection, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConnectionConfig {
     /// Its section: `facility` or `exchange`.
     pub section: &'static str,
@@ -72,26 +79,33 @@ pub struct ConnectionConfig {
     pub sparkplug: Option<SparkplugSettings>,
     /// The plain face, if it is here.
     pub json: Option<JsonSettings>,
+    /// The face on the BMS event bus, if it is here.
+    pub dsx: Option<DsxSettings>,
+    /// The face on DSX Flex, if it is here.
+    pub flex: Option<FlexSettings>,
 }
 
 impl ConnectionConfig {
     /// The faces that it carries, by their names.
     fn faces(&self) -> impl Iterator<Item = &'static str> {
-        self.sparkplug.iter().map(|_| "sparkplug").chain(self.json.iter().map(|_| "json"))
+        let sparkplug = self.sparkplug.iter().map(|_| "sparkplug");
+        let json = self.json.iter().map(|_| "json");
+        let exchange = self.dsx.iter().map(|_| "dsx").chain(self.flex.iter().map(|_| "flex"));
+        sparkplug.chain(json).chain(exchange)
     }
 }
 
 /// Checks both connections, each alone and against the other.
 pub(super) fn connections(
     checker: &Checker<'_>,
-    node: &str,
+    (node, tuning): (&str, &Tuning),
     devices_tls: Option<&TlsFiles>,
     (facility, exchange): (Option<Connection>, Option<Connection>),
 ) -> Result<Vec<ConnectionConfig>, ConfigError> {
     let mut checked: Vec<ConnectionConfig> = Vec::new();
     for (section, connection) in [("facility", facility), ("exchange", exchange)] {
         let Some(connection) = connection else { continue };
-        let connection = checker.connection(section, connection, node, devices_tls)?;
+        let connection = checker.connection(section, connection, (node, tuning), devices_tls)?;
         if let Some(other) = checked.first() {
             checker.apart(other, &connection)?;
         }
@@ -105,7 +119,7 @@ impl Checker<'_> {
         &self,
         section: &'static str,
         raw: Connection,
-        node: &str,
+        (node, tuning): (&str, &Tuning),
         devices_tls: Option<&TlsFiles>,
     ) -> Result<ConnectionConfig, ConfigError> {
         let key = |name: &str| format!("{section}.{name}");
@@ -140,6 +154,8 @@ impl Checker<'_> {
             keep_alive_s: raw.keep_alive_s,
             sparkplug: raw.sparkplug.map(|face| self.sparkplug(section, face)).transpose()?,
             json: raw.json.map(|face| self.json(section, face)).transpose()?,
+            dsx: raw.dsx.map(|face| self.dsx(section, face, node, tuning)).transpose()?,
+            flex: raw.flex.map(|face| self.flex(section, face, node)).transpose()?,
         };
         if connection.faces().next().is_none() {
             let must = format!("at least one face, for example [{section}.sparkplug]");

@@ -13,8 +13,10 @@
 mod checked;
 mod commands;
 mod devices;
+mod dsx;
 mod error;
 mod facility;
+mod flex;
 mod hooks;
 pub mod last_good;
 mod raw;

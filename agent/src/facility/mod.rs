@@ -10,23 +10,21 @@
 //! and no queue.
 
 mod counters;
-#[allow(dead_code, reason = "its configuration follows")]
 mod dsx;
 mod face;
-#[allow(dead_code, reason = "the face that speaks it follows")]
+mod faces;
 pub(crate) mod flex;
 mod json;
 mod link;
 mod settings;
 mod shown;
 mod sparkplug;
-#[allow(dead_code, reason = "the cycle reads it next")]
 mod standing;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eisbach_protocol::units::Millis;
@@ -35,18 +33,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::counters::Counters;
-use self::face::Face;
-use self::json::JsonFace;
-use self::link::{Brokers, Carrier, CarrierTask, Connector, EVENTS, Keeper, Who, Will, no_certificates};
-use self::sparkplug::{BdSeq, SparkplugFace};
+use self::faces::Faces;
+use self::link::{Brokers, Carrier, CarrierTask, Connector, EVENTS, Keeper, Who, no_certificates};
+use self::standing::Cell;
 use crate::clock::Clock;
 use crate::report::Report;
+use crate::report::events::{EventKind, Events, PowerOutcome};
 
 pub use self::counters::FacilityCounters;
+pub(crate) use self::dsx::fits;
+pub use self::dsx::{Described, DsxSettings, Points, RequestSettings};
+pub use self::flex::{FlexRules, FlexSettings, IssuerFiles, IssuerRole};
 pub use self::json::JsonSettings;
 pub use self::link::{BrokerAddress, BrokerAddressError, CertificateState, CertificateStatus};
 pub use self::settings::{FacilityError, FacilitySettings, KEEP_ALIVE_S};
 pub use self::sparkplug::SparkplugSettings;
+pub use self::standing::Standing;
 
 /// Where the link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,8 @@ pub struct FacilityLink {
     state: watch::Receiver<FacilityState>,
     certificates: watch::Receiver<CertificateStatus>,
     counters: Arc<Counters>,
+    standing: Vec<Cell>,
+    outcomes: Mutex<mpsc::Receiver<PowerOutcome>>,
 }
 
 impl FacilityLink {
@@ -121,7 +125,7 @@ impl FacilityLink {
         token: CancellationToken,
     ) -> Result<Self, FacilityError> {
         let counters = Arc::new(Counters::default());
-        let (faces, will) = faces(&settings, &counters)?;
+        let Faces { faces, will, standing, outcomes, keeper } = Faces::new(&settings, &counters)?;
         let wants_tls = settings.brokers.iter().any(|broker| broker.tls);
         let brokers = Brokers::new(settings.brokers).ok_or(FacilityError::NoBroker)?;
         let (identity, certificates) = match settings.tls.filter(|_| wants_tls) {
@@ -154,14 +158,31 @@ impl FacilityLink {
             spread: pace.spread,
             client_id: settings.client_id,
         };
+        if let Some(keeper) = keeper {
+            tasks.spawn(keeper.run());
+        }
         tasks.spawn(connector.run());
         tasks.spawn(carrier.run(token));
-        Ok(Self { reports, state, certificates, counters })
+        Ok(Self { reports, state, certificates, counters, standing, outcomes: Mutex::new(outcomes) })
     }
 
     /// Hands over the newest report. Never waits; one not yet looked at is replaced.
     pub fn publish(&self, report: Arc<Report>) {
         self.reports.send_replace(Some(report));
+    }
+
+    /// What its faces ask of the controller at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Millis) -> Standing {
+        standing::all(&self.standing, now)
+    }
+
+    /// Adds to the events what became of words about power. Never waits: only the cycle reads here.
+    pub fn tell(&self, events: &mut Arc<Events>) {
+        let Ok(mut outcomes) = self.outcomes.try_lock() else { return };
+        while let Ok(outcome) = outcomes.try_recv() {
+            Events::push(events, EventKind::Power(outcome));
+        }
     }
 
     /// Where the link stands.
@@ -181,31 +202,4 @@ impl FacilityLink {
     pub fn counters(&self) -> FacilityCounters {
         self.counters.snapshot()
     }
-}
-
-/// The faces of a connection, and the one will that it can have.
-fn faces(
-    settings: &FacilitySettings,
-    counters: &Arc<Counters>,
-) -> Result<(Vec<Box<dyn Face>>, Will), FacilityError> {
-    let mut faces: Vec<Box<dyn Face>> = Vec::new();
-    let mut will = Will::None;
-    if let Some(sparkplug) = &settings.sparkplug {
-        let face =
-            SparkplugFace::new(sparkplug, &settings.node, settings.brokers.len() > 1, Arc::clone(counters))
-                .map_err(|(what, reason)| FacilityError::Id { what, reason })?;
-        let bd_seq = BdSeq::load(&settings.state_dir, Arc::clone(counters));
-        will = Will::Death { bd_seq, topic: face.death_topic() };
-        faces.push(Box::new(face));
-    }
-    if let Some(json) = settings.json.clone() {
-        let face = JsonFace::new(json, &settings.node);
-        // There is one will a connection, and a Sparkplug host depends on its own.
-        if let Will::None = will {
-            let (topic, payload) = face.will();
-            will = Will::Status { topic, payload };
-        }
-        faces.push(Box::new(face));
-    }
-    Ok((faces, will))
 }

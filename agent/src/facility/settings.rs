@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use eisbach_protocol::sparkplug::{Id, TopicError};
 
+use super::dsx::DsxSettings;
+use super::flex::FlexSettings;
 use super::json::JsonSettings;
 use super::link::{BrokerAddress, MAX_PACKET_BYTES};
 use super::sparkplug::{self, SparkplugSettings};
@@ -34,6 +36,10 @@ pub struct FacilitySettings {
     pub sparkplug: Option<SparkplugSettings>,
     /// The plain face, if this connection carries it.
     pub json: Option<JsonSettings>,
+    /// The face on the BMS event bus of the DSX Exchange, if this connection carries it.
+    pub dsx: Option<DsxSettings>,
+    /// The face on DSX Flex, if this connection carries it.
+    pub flex: Option<FlexSettings>,
 }
 
 /// Why a link was not started.
@@ -106,7 +112,8 @@ impl FacilitySettings {
         if !KEEP_ALIVE_S.contains(&self.keep_alive_s) {
             return Err(FacilityError::KeepAlive { seconds: self.keep_alive_s });
         }
-        if self.sparkplug.is_none() && self.json.is_none() {
+        let told = [self.sparkplug.is_some(), self.json.is_some(), self.dsx.is_some(), self.flex.is_some()];
+        if !told.contains(&true) {
             return Err(FacilityError::NoFace);
         }
         let Some(sparkplug) = &self.sparkplug else { return Ok(()) };

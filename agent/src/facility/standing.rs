@@ -30,7 +30,8 @@ pub struct Standing {
 
 impl Standing {
     /// Both, and where they differ the safer.
-    fn and(self, other: Self) -> Self {
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
             supply_target: least(self.supply_target, other.supply_target, Celsius::smaller),
             power_budget: least(self.power_budget, other.power_budget, Watts::smaller),

@@ -65,7 +65,7 @@ fn number(id: PointId, value: PointValue, factor: f32) -> Option<Number> {
             .zip(STATES)
             .find(|(_, state)| state.eq_ignore_ascii_case(word))
             .map(|(at, _)| Number::Whole(at)),
-        PointValue::Text(_) => None,
+        PointValue::Text(_) | PointValue::Label(_) => None,
     }
 }
 

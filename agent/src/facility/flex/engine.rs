@@ -24,22 +24,22 @@ use super::words::{Alert, Kind, Target, Targets, Uuid};
 const HORIZON_MS: u64 = 7 * 24 * 3600 * 1000;
 
 /// How this node takes part.
-#[derive(Clone, Debug)]
-pub(crate) struct FlexRules {
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlexRules {
     /// How hints name this node.
-    pub(crate) resource: String,
+    pub resource: String,
     /// The feeds that it hangs on.
-    pub(crate) feeds: Vec<String>,
+    pub feeds: Vec<String>,
     /// Its part of a feed's power, above 0 and up to 1.
-    pub(crate) share: f64,
+    pub share: f64,
     /// What the node draws beside its GPUs.
-    pub(crate) overhead: Watts,
+    pub overhead: Watts,
     /// How fast a budget moves, W/s.
-    pub(crate) ramp_watts_per_s: f32,
+    pub ramp_watts_per_s: f32,
     /// An event older than this is refused, ms.
-    pub(crate) max_age_ms: u64,
+    pub max_age_ms: u64,
     /// Hints that are not repeated for this long are given back.
-    pub(crate) hold: Millis,
+    pub hold: Millis,
 }
 
 /// What Flex asks of this node now.

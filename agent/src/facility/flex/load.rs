@@ -35,6 +35,10 @@ fn watts(object: &ObjectReport, id: PointId) -> Option<Watts> {
     let (_, reading) = object.points.iter().find(|(point, _)| *point == id)?;
     match reading.usable()? {
         PointValue::Float(watts) if watts.is_finite() => Some(Watts::new(watts)),
-        PointValue::Float(_) | PointValue::Int(_) | PointValue::Bool(_) | PointValue::Text(_) => None,
+        PointValue::Float(_)
+        | PointValue::Int(_)
+        | PointValue::Bool(_)
+        | PointValue::Text(_)
+        | PointValue::Label(_) => None,
     }
 }

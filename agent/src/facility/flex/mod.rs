@@ -9,13 +9,16 @@
 //! A broker proves nothing about who wrote a message; a signature by a key that was pinned beforehand does.
 
 mod engine;
+mod face;
 mod gate;
 pub(crate) mod jws;
+mod keeper;
 pub(crate) mod keys;
 mod load;
 mod ramp;
 mod refusal;
 mod schedule;
+mod settings;
 mod shed;
 mod words;
 
@@ -23,3 +26,8 @@ mod words;
 mod bench;
 #[cfg(test)]
 mod tests;
+
+pub use self::engine::FlexRules;
+pub(super) use self::face::FlexFace;
+pub(super) use self::keeper::Keeper as FlexKeeper;
+pub use self::settings::{FlexSettings, IssuerFiles, IssuerRole};

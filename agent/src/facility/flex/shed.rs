@@ -94,8 +94,7 @@ impl Own {
             Some(gpu) => (load.gpus.iter().find(|(name, _)| name == gpu)?.1, Watts::ZERO),
         };
         let then = match hint.action {
-            #[expect(clippy::cast_possible_truncation, reason = "a power of at most a site, to four digits")]
-            Action::PowerCap => Watts::new(hint.watts? as f32) - overhead,
+            Action::PowerCap => hint.power_cap()? - overhead,
             Action::Throttle => now? * THROTTLED,
             Action::Suspend => Watts::ZERO,
         };
@@ -232,14 +231,24 @@ impl Breach {
         Some(self.told(Phase::Applied, outcome, message, load.limit))
     }
 
+    fn is_there(&self, hint: &Hint) -> bool {
+        let last = hint.resource.rsplit('/').next();
+        hint.kind != Resource::Gpu || self.base.gpus.iter().any(|(name, _)| Some(name.as_str()) == last)
+    }
+
     fn told(&self, phase: Phase, outcome: Outcome, message: &str, applied: Option<Watts>) -> Told {
-        let line = |hint: &Hint| ResultLine {
-            resource: hint.resource.clone(),
-            kind: hint.kind,
-            action: hint.action,
-            outcome,
-            message: message.to_owned(),
-            applied,
+        let line = |hint: &Hint| {
+            let (outcome, message) =
+                if self.is_there(hint) { (outcome, message) } else { (Outcome::Skipped, "no such GPU here") };
+            ResultLine {
+                resource: hint.resource.clone(),
+                kind: hint.kind,
+                action: hint.action,
+                outcome,
+                message: message.to_owned(),
+                asked: hint.power_cap(),
+                applied,
+            }
         };
         let results = self.hints.iter().map(line).collect();
         let enforcement = Enforcement { breach: self.id, feed: self.feed.clone(), phase, results };

@@ -276,6 +276,9 @@ fn hints_for_gpus_lower_the_shared_budget_by_what_those_give_up() {
     scene.alert("active", &json!([hint(0, "power_cap"), hint(1, "suspend"), hint(9, "suspend")])).unwrap();
     let order = scene.after(0).0;
     assert_eq!((order.budget, order.drain), (Some(Watts::new(4800.0 - 200.0 - 600.0)), false));
+    scene.load.limit = Some(Watts::new(4000.0));
+    let outcomes: Vec<_> = scene.after(1).1[0].enforcement.results.iter().map(|line| line.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Applied, Outcome::Applied, Outcome::Skipped]);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(crate) enum Delivery {
     Sure,
     /// At least once, and the broker keeps it.
     SureKept,
+    /// Exactly once (`QoS` 2), where a contract wants it. Its answers are not counted.
+    Exactly,
 }
 
 impl Delivery {
@@ -33,13 +35,14 @@ impl Delivery {
         match self {
             Self::Once | Self::Kept => QoS::AtMostOnce,
             Self::Sure | Self::SureKept => QoS::AtLeastOnce,
+            Self::Exactly => QoS::ExactlyOnce,
         }
     }
 
     /// Whether the broker keeps it.
     pub(crate) const fn is_retained(self) -> bool {
         match self {
-            Self::Once | Self::Sure => false,
+            Self::Once | Self::Sure | Self::Exactly => false,
             Self::Kept | Self::SureKept => true,
         }
     }

@@ -44,6 +44,8 @@ impl Agent {
             state_dir: state_dir.to_owned(),
             sparkplug: Some(settings),
             json: None,
+            dsx: None,
+            flex: None,
         };
         let link = FacilityLink::start(&mut tasks, settings, PACE, Clock::start(), token.clone()).unwrap();
         Self { link, tasks, token }

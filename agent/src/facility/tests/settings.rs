@@ -17,6 +17,8 @@ fn settings() -> FacilitySettings {
         state_dir: "/var/lib/eisbach".into(),
         sparkplug: Some(SparkplugSettings { group: "dc1".into(), primary_host: None }),
         json: None,
+        dsx: None,
+        flex: None,
     }
 }
 

@@ -33,6 +33,8 @@ impl Agent {
             state_dir: dir.path().to_owned(),
             sparkplug: Some(settings()),
             json: None,
+            dsx: None,
+            flex: None,
         };
         let link = FacilityLink::start(&mut tasks, settings, PACE, Clock::start(), CancellationToken::new())
             .unwrap();

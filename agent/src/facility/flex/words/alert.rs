@@ -1,5 +1,6 @@
 //! Breach alerts: a feed draws more than its target, and these loads could be shed.
 
+use eisbach_protocol::units::Watts;
 use serde::{Deserialize, Serialize};
 
 use super::power::PowerValue;
@@ -100,6 +101,14 @@ impl Alert {
             status: raw.status,
             hints: raw.shed_hints.into_iter().map(RawHint::check).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl Hint {
+    /// The cap that it asks for.
+    #[expect(clippy::cast_possible_truncation, reason = "a power of at most a site, to four digits")]
+    pub(in super::super) fn power_cap(&self) -> Option<Watts> {
+        self.watts.map(|watts| Watts::new(watts as f32))
     }
 }
 

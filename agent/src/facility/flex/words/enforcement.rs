@@ -42,6 +42,8 @@ pub(in super::super) struct ResultLine {
     pub(in super::super) outcome: Outcome,
     /// One line for people.
     pub(in super::super) message: String,
+    /// The cap that was asked for, where it was.
+    pub(in super::super) asked: Option<Watts>,
     /// The cap in force over all GPUs of the node, if it is known.
     pub(in super::super) applied: Option<Watts>,
 }
