@@ -8,6 +8,7 @@
 use eisbach_protocol::catalogue::{Kind, PointDef, PointValue};
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::sparkplug::QualityCode;
+use eisbach_protocol::units::Millis;
 
 use crate::report::{ObjectReport, Report};
 
@@ -74,10 +75,14 @@ pub(super) fn reading_of(object: &ObjectReport, def: &PointDef) -> Reading<Point
     object.points.iter().find(|(id, _)| *id == def.id).map(|(_, reading)| *reading).unwrap_or_default()
 }
 
-/// When a value was measured; when its absence was found, for a bad one.
-pub(super) const fn taken_ms(report: &Report, reading: &Reading<PointValue>, shown: Shown) -> u64 {
+/// When a value was measured; when its absence was found, for a bad one. What was never measured has been so since
+/// the agent started: a host takes a time in 1970 for a broken clock.
+pub(super) fn taken_ms(report: &Report, reading: &Reading<PointValue>, shown: Shown) -> u64 {
     match shown.quality {
-        QualityCode::Good | QualityCode::Stale => report.wall_ms.saturating_sub(reading.age().get()),
+        QualityCode::Good | QualityCode::Stale => {
+            let age = if reading.age() == Millis::FOREVER { report.at } else { reading.age() };
+            report.wall_ms.saturating_sub(age.get())
+        }
         QualityCode::Bad => report.wall_ms,
     }
 }
@@ -115,5 +120,18 @@ mod tests {
         assert!(count(200).differs_from(count(100), 100.0));
         assert!(count(1).differs_from(count(0), 0.0) && !count(1).differs_from(count(1), 0.0));
         assert!(count(i64::MAX).differs_from(count(i64::MIN), 100.0));
+    }
+
+    #[test]
+    fn what_was_never_measured_is_as_old_as_the_agent_and_not_from_1970() {
+        let report = Report { wall_ms: 1_800_000_000_000, at: Millis::from_secs(90), ..Report::default() };
+        let taken = |age| {
+            let reading = Reading::measured(PointValue::Text("starting"), Millis::ZERO);
+            let reading = reading.aged(age, Millis::from_secs(1));
+            taken_ms(&report, &reading, Shown::of(Kind::Text, &reading))
+        };
+        assert_eq!(taken(Millis::FOREVER), 1_800_000_000_000 - 90_000);
+        assert_eq!(taken(Millis::from_secs(60)), 1_800_000_000_000 - 60_000);
+        assert_eq!(taken(Millis::from_secs(900)), 1_800_000_000_000 - 900_000);
     }
 }
