@@ -1,6 +1,6 @@
 //! The only file of the rig that reads a clock.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A deadline that has not passed yet, or has.
 #[derive(Clone, Copy, Debug)]
@@ -33,4 +33,11 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Milliseconds since 1970, UTC.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+pub(crate) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
+    u64::try_from(since.as_millis()).expect("a year before 500 million")
 }
