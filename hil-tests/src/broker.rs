@@ -40,6 +40,11 @@ impl Mosquitto {
         self.process.stop(Duration::from_secs(5));
     }
 
+    /// Takes it away without a word to anybody.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Brings it back on the same port.
     pub fn start_again(&mut self) {
         self.process = spawn(self.folder.path(), self.port);

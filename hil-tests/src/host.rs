@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rumqttc::{Client, ConnectionError, Event, Incoming, LastWill, MqttOptions, QoS};
+use rumqttc::{Client, Event, Incoming, LastWill, MqttOptions, Outgoing, QoS};
 
 use crate::clock::wall_ms;
 use crate::wait::until;
@@ -16,7 +16,7 @@ use crate::wait::until;
 /// How long it may take to be there.
 const UP: Duration = Duration::from_secs(10);
 /// Between tries while the broker is away.
-const RETRY: Duration = Duration::from_millis(50);
+const RETRY: Duration = Duration::from_millis(500);
 
 /// A primary host. It comes back when its broker does.
 pub struct Host {
@@ -48,7 +48,7 @@ impl Host {
         let (client, mut connection) = Client::new(options, 64);
         let confirmed = Arc::new(Mutex::new(0));
         let (count, again, birth) = (Arc::clone(&confirmed), client.clone(), topic.clone());
-        // Ends with the host's connection.
+        // Ends when the host leaves, or with the process.
         std::thread::spawn(move || {
             for event in connection.iter() {
                 match event {
@@ -57,8 +57,9 @@ impl Host {
                         let _full = again.try_publish(&birth, QoS::AtLeastOnce, true, state(true, stamp));
                     }
                     Ok(Event::Incoming(Incoming::PubAck(_))) => *count.lock().unwrap() += 1,
+                    // Otherwise it would come back.
+                    Ok(Event::Outgoing(Outgoing::Disconnect)) => break,
                     Ok(_) => {}
-                    Err(ConnectionError::RequestsDone) => break,
                     Err(_) => std::thread::sleep(RETRY),
                 }
             }

@@ -11,7 +11,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
@@ -82,28 +82,28 @@ impl Tap {
 /// One connection, from its CONNECT to its end.
 fn serve(client: &TcpStream, broker: u16, server: usize, tape: &Tape) {
     let connection = tape.connections.fetch_add(1, Ordering::Relaxed);
+    let write = |what| tape.write(server, connection, what);
     let mut buffer = BytesMut::new();
-    let Some(first) = first_packet(client, &mut buffer, |packet| {
-        tape.write(server, connection, What::Sent(packet));
-    }) else {
-        return;
+    let Some(first) = first_packet(client, &mut buffer, |packet| write(What::Sent(packet))) else { return };
+    // Written down before either side can see it.
+    let once = AtomicBool::new(false);
+    let end = || {
+        if !once.swap(true, Ordering::Relaxed) {
+            write(What::Ended);
+        }
     };
     if let Ok(upstream) = TcpStream::connect(("127.0.0.1", broker)) {
         let _can_be_slow = (client.set_nodelay(true), upstream.set_nodelay(true));
         if (&upstream).write_all(&first).is_ok() {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
-                    pass_on(&upstream, client, BytesMut::new(), |packet| {
-                        tape.write(server, connection, What::Received(packet));
-                    });
+                    pass_on(&upstream, client, BytesMut::new(), |packet| write(What::Received(packet)), &end);
                 });
-                pass_on(client, &upstream, buffer, |packet| {
-                    tape.write(server, connection, What::Sent(packet));
-                });
+                pass_on(client, &upstream, buffer, |packet| write(What::Sent(packet)), &end);
             });
         }
     }
-    tape.write(server, connection, What::Ended);
+    end();
     let _gone_already = client.shutdown(Shutdown::Both);
 }
 
@@ -118,7 +118,13 @@ fn first_packet(client: &TcpStream, buffer: &mut BytesMut, log: impl Fn(Packet))
 }
 
 /// Until either side ends; then both do.
-fn pass_on(mut from: &TcpStream, mut to: &TcpStream, mut buffer: BytesMut, log: impl Fn(Packet)) {
+fn pass_on(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    mut buffer: BytesMut,
+    log: impl Fn(Packet),
+    end: &(impl Fn() + Sync),
+) {
     'open: loop {
         loop {
             match next_packet(&mut buffer) {
@@ -141,6 +147,7 @@ fn pass_on(mut from: &TcpStream, mut to: &TcpStream, mut buffer: BytesMut, log: 
             break;
         }
     }
+    end();
     let _gone_already = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 

@@ -255,34 +255,30 @@ fn value_or_null(story: &Story, kind: Kind) -> Outcome {
     })
 }
 
-/// Aliases of each device, and under "" of the node, in the births that hold at a place of a session.
-fn aliases_before(session: &Session, place: usize) -> BTreeMap<String, BTreeSet<u64>> {
-    let mut known = BTreeMap::new();
-    for Said { message, .. } in session.said().take_while(|said| said.step.place < place) {
-        if message.kind == Kind::NodeBirth {
-            known.clear();
-        }
-        if Kind::BIRTHS.contains(&message.kind) {
-            let aliases = message.metrics().iter().filter_map(|metric| metric.alias).collect();
-            known.insert(message.device().unwrap_or_default().to_owned(), aliases);
+fn announced(story: &Story, kind: Kind) -> Outcome {
+    let mut kept = 0;
+    for session in story.node() {
+        // Aliases of each device, and of the node under "", in the births that hold.
+        let mut known: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+        for Said { message, .. } in session.said() {
+            if message.kind == Kind::NodeBirth {
+                known.clear();
+            }
+            let mut aliases = message.metrics().iter().filter_map(|metric| metric.alias);
+            let owner = message.device().unwrap_or_default();
+            if Kind::BIRTHS.contains(&message.kind) {
+                known.insert(owner, aliases.collect());
+            } else if message.kind == kind {
+                let stranger =
+                    aliases.find(|alias| !known.get(owner).is_some_and(|known| known.contains(alias)));
+                must(known.contains_key(owner) && stranger.is_none(), || {
+                    format!("{} tells {stranger:?}, which no birth announced", message.topic)
+                })?;
+                kept += 1;
+            }
         }
     }
-    known
-}
-
-fn announced(story: &Story, kind: Kind) -> Outcome {
-    each(story.said(&[kind]), |Said { session, step, message }| {
-        let known = aliases_before(session, step.place);
-        let known = known.get(message.device().unwrap_or_default());
-        let stranger = message
-            .metrics()
-            .iter()
-            .filter_map(|metric| metric.alias)
-            .find(|alias| !known.is_some_and(|known| known.contains(alias)));
-        must(known.is_some() && stranger.is_none(), || {
-            format!("{} tells {stranger:?}, which no birth announced", message.topic)
-        })
-    })
+    Ok(kept)
 }
 
 fn of_the_same_node(story: &Story) -> Outcome {

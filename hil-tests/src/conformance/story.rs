@@ -168,9 +168,10 @@ impl Session {
         self.steps.iter().any(|step| step.place < place && matches!(step.did, Did::Accepted))
     }
 
-    /// Place of its end, if it has ended.
+    /// Place of its end, if it has ended: its goodbye, or the end of the connection.
     pub(super) fn ended(&self) -> Option<usize> {
-        self.steps.iter().find(|step| matches!(step.did, Did::Ended)).map(|step| step.place)
+        let end = self.steps.iter().find(|step| matches!(step.did, Did::Disconnected | Did::Ended));
+        end.map(|step| step.place)
     }
 }
 

@@ -15,6 +15,7 @@ mod authority;
 mod bad_config;
 mod broker;
 mod commissioning;
+mod conformance;
 mod detach;
 mod devices;
 mod fault_matrix;

@@ -158,11 +158,17 @@ pub(super) const BREACHES: &[Breach] = &[
     Breach {
         name: "a second connection beside the first",
         commit: |capture| {
-            let first = *capture.of_node().first()?;
+            // One that did not say goodbye.
+            let sessions = capture.of_node();
+            let left = |session: &usize| {
+                let mut records = capture.records.iter().filter(|record| record.connection == *session);
+                records.any(|record| matches!(record.what, What::Sent(Packet::Disconnect)))
+            };
+            let lost = *sessions.iter().find(|session| !left(session))?;
             let end = capture
                 .records
                 .iter()
-                .position(|record| record.connection == first && matches!(record.what, What::Ended))?;
+                .position(|record| record.connection == lost && matches!(record.what, What::Ended))?;
             let record = capture.records.remove(end);
             capture.records.push(record);
             Some(())
