@@ -109,9 +109,7 @@ pub async fn run(
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
         let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms);
         while let Some(order) = tray.next_alarm_order() {
-            if alarms.carry_out(&order, found.dry, &mut cycle.events, now) {
-                latch.ask_reset();
-            }
+            alarms.carry_out(&order, &mut cycle.events, now);
         }
         if alarms.step(&found, &mut cycle.events, now) {
             latch.ask_reset();

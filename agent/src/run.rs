@@ -92,7 +92,7 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     ));
     let now = Moment { at: clock.now(), wall_ms: Clock::wall_ms() };
     let (mut alarms, alarm_desk) = Alarms::start(&mut tasks, config.state.clone(), now, links_token.clone());
-    let ears = Ears { latest: newest, gpu: links.gpu.clone(), alarms: alarm_desk, desk };
+    let ears = Ears { latest: newest, gpu: links.gpu.clone(), alarms: alarm_desk.at_the_node(), desk };
     tasks.spawn(verbs::serve(config.control_socket.clone(), ears, links_token.clone()));
     info!(node = config.node, gpus = config.gpus, devices = config.devices.len(), "agent started");
 

@@ -91,8 +91,11 @@ impl Alarms {
     /// One cycle: orders first, then how things stand. Whether somebody wants the leak latch reset, and may.
     pub fn step(&mut self, found: &Found, events: &mut Arc<Events>, now: Moment) -> bool {
         let mut reset_latch = false;
-        while let Ok(Asked { order, reply }) = self.orders.try_recv() {
-            let verdict = self.obey(&order, found.dry, events, now);
+        while let Ok(Asked { order, local, reply }) = self.orders.try_recv() {
+            let verdict = self.obey(&order, events, now).or_else(|error| match error {
+                AlarmError::Refused(Refusal::Interlocked) => reset_interlock(local, found.dry),
+                other => Err(other),
+            });
             reset_latch |= verdict == Ok(AlarmVerdict::LatchAsked);
             // Whoever asked may have gone.
             let _gone = reply.send(verdict);
@@ -118,7 +121,6 @@ impl Alarms {
     fn obey(
         &mut self,
         order: &AlarmOrder,
-        dry: bool,
         events: &mut Arc<Events>,
         now: Moment,
     ) -> Result<AlarmVerdict, AlarmError> {
@@ -128,9 +130,6 @@ impl Alarms {
                 tell(events, alarm, change, Some(&order.by), now);
                 Ok(AlarmVerdict::Done { changed: 1 })
             }
-            // Dry is what the rope must say: a broken one says nothing.
-            Err(Refusal::Interlocked) if dry => Ok(AlarmVerdict::LatchAsked),
-            Err(Refusal::Interlocked) => Err(AlarmError::NotKnownDry),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -171,6 +170,15 @@ impl Alarms {
             AlarmAction::Unshelve => self.book.unshelve(alarm),
             AlarmAction::Reset => self.book.reset(alarm, now),
         }
+    }
+}
+
+/// Whether the leak latch may be reset: at the node, and when the rope says dry; a broken one says nothing.
+const fn reset_interlock(local: bool, dry: bool) -> Result<AlarmVerdict, AlarmError> {
+    match (local, dry) {
+        (false, _) => Err(AlarmError::LocalOnly),
+        (true, false) => Err(AlarmError::NotKnownDry),
+        (true, true) => Ok(AlarmVerdict::LatchAsked),
     }
 }
 

@@ -56,6 +56,9 @@ pub enum AlarmError {
         "the leak rope is wet or does not answer; dry or mend it first, or confirm by hand with `eisbach-agent reset`"
     )]
     NotKnownDry,
+    /// Only somebody at the node can have seen that it is dry.
+    #[error("a leak is confirmed to be mended at the node, with `eisbach-agent alarms reset leak`")]
+    LocalOnly,
     /// This is not done to all alarms at once.
     #[error("this is done to one alarm at a time; name it")]
     NeedsName,
@@ -74,6 +77,7 @@ impl AlarmError {
         match self {
             Self::Refused(refusal) => refusal.as_str(),
             Self::NotKnownDry => "not_known_dry",
+            Self::LocalOnly => "local_only",
             Self::NeedsName => "needs_name",
             Self::Busy => "busy",
             Self::Ended => "ended",
@@ -85,18 +89,27 @@ impl AlarmError {
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) order: AlarmOrder,
+    /// From somebody at the node.
+    pub(super) local: bool,
     pub(super) reply: oneshot::Sender<Result<AlarmVerdict, AlarmError>>,
 }
 
-/// The way to the book for everybody but the cycle.
+/// The way to the book for everybody but the cycle. Who comes this way is far away, unless it is said.
 #[derive(Clone, Debug)]
 pub struct AlarmDesk {
     queue: mpsc::Sender<Asked>,
+    local: bool,
 }
 
 impl AlarmDesk {
     pub(super) const fn new(queue: mpsc::Sender<Asked>) -> Self {
-        Self { queue }
+        Self { queue, local: false }
+    }
+
+    /// The same for people at the node, who may confirm that a leak is mended.
+    #[must_use]
+    pub fn at_the_node(&self) -> Self {
+        Self { local: true, ..self.clone() }
     }
 
     /// Hands an order to the cycle. Never waits; the answer comes within a cycle, for whoever wants it.
@@ -108,7 +121,7 @@ impl AlarmDesk {
         order: AlarmOrder,
     ) -> Result<oneshot::Receiver<Result<AlarmVerdict, AlarmError>>, AlarmError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Asked { order, reply }).map_err(|error| match error {
+        self.queue.try_send(Asked { order, local: self.local, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AlarmError::Busy,
             mpsc::error::TrySendError::Closed(_) => AlarmError::Ended,
         })?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eisbach_control::Moment;
+use eisbach_control::{Moment, Refusal};
 
 use super::{AlarmAction, AlarmError, AlarmOrder, AlarmVerdict, Alarms};
 use crate::desk::{self, Action};
@@ -30,16 +30,10 @@ fn order_of(order: &desk::AlarmOrder) -> Option<AlarmOrder> {
 }
 
 impl Alarms {
-    /// Carries out what the desk let through. Whether somebody wants the leak latch reset, and may.
-    pub fn carry_out(
-        &mut self,
-        asked: &desk::AlarmOrder,
-        dry: bool,
-        events: &mut Arc<Events>,
-        now: Moment,
-    ) -> bool {
-        let Some(order) = order_of(asked) else { return false };
-        let verdict = self.obey(&order, dry, events, now);
+    /// Carries out what the desk let through. That a leak is mended nobody can confirm from afar.
+    pub fn carry_out(&mut self, asked: &desk::AlarmOrder, events: &mut Arc<Events>, now: Moment) {
+        let Some(order) = order_of(asked) else { return };
+        let verdict = self.obey(&order, events, now);
         let answer = Answer {
             id: asked.id.clone(),
             issuer: asked.issuer.clone(),
@@ -48,13 +42,15 @@ impl Alarms {
             wall_ms: now.wall_ms,
         };
         Events::push(events, EventKind::Command(answer));
-        verdict == Ok(AlarmVerdict::LatchAsked)
     }
 }
 
 fn state(verdict: &Result<AlarmVerdict, AlarmError>) -> AnswerState {
     match verdict {
         Ok(AlarmVerdict::Done { .. } | AlarmVerdict::LatchAsked) => AnswerState::Done,
+        Err(AlarmError::Refused(Refusal::Interlocked)) => {
+            AnswerState::Refused { reason: Short::new(AlarmError::LocalOnly.as_str()) }
+        }
         Err(error) => AnswerState::Refused { reason: Short::new(error.as_str()) },
     }
 }

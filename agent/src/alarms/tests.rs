@@ -19,6 +19,7 @@ fn order(alarm: Option<Alarm>, action: AlarmAction) -> AlarmOrder {
 struct Bench {
     alarms: Alarms,
     desk: AlarmDesk,
+    remote: AlarmDesk,
     events: Arc<Events>,
     tasks: JoinSet<()>,
     token: CancellationToken,
@@ -28,7 +29,8 @@ impl Bench {
     fn start(state: &std::path::Path) -> Self {
         let (mut tasks, token) = (JoinSet::new(), CancellationToken::new());
         let (alarms, desk) = Alarms::start(&mut tasks, state.to_owned(), now(0), token.clone());
-        Self { alarms, desk, events: Arc::default(), tasks, token }
+        let remote = desk.clone();
+        Self { alarms, desk, remote, events: Arc::default(), tasks, token }
     }
 
     /// What becomes of an order in the next cycle, and whether the latch is to be reset.
@@ -133,6 +135,7 @@ async fn i02_a_leak_alarm_is_reset_through_its_interlock_and_only_when_the_rope_
     let told = |wet| Reading::measured(wet, Millis::ZERO);
     let reset = || order(Some(Alarm::Leak), AlarmAction::Reset);
     bench.alarms.step(&in_leak(told(true), false), &mut bench.events, now(1));
+    bench.desk = bench.desk.at_the_node();
     let wet = bench.order(&in_leak(told(true), false), reset());
     assert_eq!(wet, (Err(AlarmError::Refused(Refusal::StillActive)), false));
     for unknown in [in_leak(Reading::bad(BadReason::CommLost), false), in_leak(told(false), true)] {
@@ -141,6 +144,14 @@ async fn i02_a_leak_alarm_is_reset_through_its_interlock_and_only_when_the_rope_
         assert_eq!(bench.order(&unknown, reset()), (Err(AlarmError::NotKnownDry), false));
     }
     let dry = in_leak(told(false), false);
+    let near = bench.desk.clone();
+    bench.desk = bench.remote.clone();
+    assert_eq!(
+        bench.order(&dry, reset()),
+        (Err(AlarmError::LocalOnly), false),
+        "nobody far away sees the floor"
+    );
+    bench.desk = near;
     assert_eq!(bench.order(&dry, reset()), (Ok(AlarmVerdict::LatchAsked), true));
     assert_eq!(bench.state(Alarm::Leak), AlarmState::LatchedUnacked, "until the interlock has let go");
     bench.alarms.step(&Found::default(), &mut bench.events, now(2));
