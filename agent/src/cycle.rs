@@ -108,9 +108,6 @@ pub async fn run(
         tray.collect(&mut cycle.commands, &mut cycle.events);
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
         let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms);
-        while let Some(order) = tray.next_alarm_order() {
-            alarms.carry_out(&order, &mut cycle.events, now);
-        }
         if alarms.step(&found, &mut cycle.events, now) {
             latch.ask_reset();
         }

@@ -11,6 +11,7 @@ use tracing::error;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConnectionConfig, DeviceConfig, DeviceRole};
+use crate::desk::Desk;
 use crate::facility::{FacilityLink, FacilitySettings, Standing};
 use crate::gpu::client::{ClientSettings, GpuLink};
 use crate::modbus::device::{self, DeviceLink, DeviceSettings};
@@ -31,13 +32,19 @@ pub struct Links {
 impl Links {
     /// Starts all links on `tasks`; they end with `token`. A facility that cannot be spoken to costs only itself.
     #[must_use]
-    pub fn start(config: &Config, tasks: &mut JoinSet<()>, clock: Clock, token: &CancellationToken) -> Self {
+    pub fn start(
+        config: &Config,
+        desk: &Desk,
+        tasks: &mut JoinSet<()>,
+        clock: Clock,
+        token: &CancellationToken,
+    ) -> Self {
         let gpu = GpuLink::spawn(tasks, ClientSettings::new(config.gpu.socket.clone()), clock, token.clone());
         let settings = config.devices.iter().map(settings).collect();
         let links = device::spawn_all(tasks, settings, Some(config.state.clone()), clock, token);
         let devices = config.devices.iter().map(|device| device.role).zip(links).collect();
         let facility = config.facility.iter().filter_map(|connection| {
-            FacilityLink::spawn(tasks, facility_settings(config, connection), clock, token.clone())
+            FacilityLink::spawn(tasks, facility_settings(config, desk, connection), clock, token.clone())
                 .inspect_err(|error| error!(%error, "the facility is not told anything; cooling goes on"))
                 .ok()
         });
@@ -92,7 +99,7 @@ impl Links {
     }
 }
 
-fn facility_settings(config: &Config, connection: &ConnectionConfig) -> FacilitySettings {
+fn facility_settings(config: &Config, desk: &Desk, connection: &ConnectionConfig) -> FacilitySettings {
     let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug, json, dsx, flex } =
         connection.clone();
     FacilitySettings {
@@ -102,6 +109,7 @@ fn facility_settings(config: &Config, connection: &ConnectionConfig) -> Facility
         keep_alive_s,
         node: config.node.clone(),
         state_dir: config.state.clone(),
+        desk: Some(desk.clone()),
         sparkplug,
         json,
         dsx,

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::alarms::Alarms;
+use crate::alarms::{AlarmDesk, Alarms};
 use crate::clock::Clock;
 use crate::config::salvage::Actuator;
 use crate::config::{self, Config, DeviceRole, FailsafeConfig, last_good};
@@ -80,9 +80,11 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     let (mut tasks, links_token, cycle_token) =
         (JoinSet::new(), CancellationToken::new(), CancellationToken::new());
     let (orders, received) = watch::channel(Orders { tuning: config.tuning, config_refused: refused });
-    let settings = desk_settings(&config);
+    let now = Moment { at: clock.now(), wall_ms: Clock::wall_ms() };
+    let (mut alarms, alarm_desk) = Alarms::start(&mut tasks, config.state.clone(), now, links_token.clone());
+    let settings = desk_settings(&config, alarm_desk.clone());
     let (desk, mut tray) = Desk::start(&mut tasks, settings, received.clone(), clock, links_token.clone());
-    let links = Links::start(&config, &mut tasks, clock, &links_token);
+    let links = Links::start(&config, &desk, &mut tasks, clock, &links_token);
     let (latest, newest) = watch::channel(Arc::new(Report::default()));
     tasks.spawn(status::serve(
         config.status_socket.clone(),
@@ -90,8 +92,6 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
         links.gpu.clone(),
         links_token.clone(),
     ));
-    let now = Moment { at: clock.now(), wall_ms: Clock::wall_ms() };
-    let (mut alarms, alarm_desk) = Alarms::start(&mut tasks, config.state.clone(), now, links_token.clone());
     let ears = Ears { latest: newest, gpu: links.gpu.clone(), alarms: alarm_desk.at_the_node(), desk };
     tasks.spawn(verbs::serve(config.control_socket.clone(), ears, links_token.clone()));
     info!(node = config.node, gpus = config.gpus, devices = config.devices.len(), "agent started");
@@ -121,12 +121,13 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     ExitCode::SUCCESS
 }
 
-fn desk_settings(config: &Config) -> DeskSettings {
+fn desk_settings(config: &Config, alarms: AlarmDesk) -> DeskSettings {
     DeskSettings {
         node: config.node.clone(),
         state: config.state.clone(),
         commands: config.commands.clone(),
         seals: Box::new(NoKeys),
+        alarms,
     }
 }
 

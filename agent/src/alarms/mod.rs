@@ -13,7 +13,6 @@
 mod keeper;
 mod order;
 mod record;
-mod remote;
 mod show;
 
 use std::path::PathBuf;

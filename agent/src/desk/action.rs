@@ -7,7 +7,8 @@
 //! ```
 
 use eisbach_control::{Manual, Tuning};
-use eisbach_protocol::alarm::{ALARMS, Alarm};
+use eisbach_protocol::alarm::Alarm;
+use eisbach_protocol::catalogue::PointId;
 use eisbach_protocol::units::{Celsius, Percent, Quantity, Watts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -240,6 +241,19 @@ impl Action {
     }
 }
 
+/// The points that a host may write, and what it thereby asks for. Only what goes in a safe direction.
+const PLAIN: [(PointId, fn(f32) -> Action); 3] = [
+    (PointId::NodeBudget, |watts| Action::PowerBudget(Watts::new(watts))),
+    (PointId::PumpAtLeast, |percent| Action::PumpAtLeast(Percent::new(percent))),
+    (PointId::ValveAtMost, |percent| Action::ValveAtMost(Percent::new(percent))),
+];
+
+/// What a number written to a point asks for, if anything.
+#[must_use]
+pub fn plain(point: PointId, value: f32) -> Option<Action> {
+    PLAIN.iter().find(|(id, _)| *id == point).map(|(_, action)| action(value))
+}
+
 /// Why parameters are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadParams {
@@ -394,5 +408,22 @@ fn number<Q: Quantity>(value: f64) -> Result<Q, BadParams> {
 }
 
 fn named(name: &str) -> Result<Alarm, BadParams> {
-    ALARMS.iter().find(|def| def.name == name).map(|def| def.alarm).ok_or(BadParams::UnknownAlarm)
+    Alarm::named(name).ok_or(BadParams::UnknownAlarm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eisbach_protocol::catalogue::{Kind, POINTS};
+
+    #[test]
+    fn i04_every_number_that_a_host_may_write_goes_in_a_safe_direction() {
+        for def in POINTS.iter().filter(|def| def.writable && def.kind != Kind::Text) {
+            for value in [def.low, def.high] {
+                let action = plain(def.id, value).unwrap();
+                assert_eq!(action.direction(&Tuning::default()), Direction::Safe, "{}", def.name);
+            }
+        }
+        assert!(PLAIN.iter().all(|(id, _)| POINTS.iter().any(|def| def.id == *id && def.writable)));
+    }
 }

@@ -5,7 +5,7 @@
 //!                                       │         └────► counter on disk ──► accepted ────┤
 //!            (never waits)              │                                                 ▼
 //!                                       ├── Orders in force ──► cell ──► cycle: Snapshot.remote, power_budget
-//!            maintenance on, off ──────►├── alarm orders ─────► [ 32 ] ──► cycle: alarm book
+//!            maintenance on, off ──────►├── alarm orders ─────► alarm desk ─► cycle: alarm book
 //!                                       └── answers ──────────► [ 64 ] ──► cycle: events of the report
 //! ```
 //!
@@ -35,13 +35,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::action::{ACTIONS, Action, ActionDef, ActionName, Direction};
+pub use self::action::{ACTIONS, Action, ActionDef, ActionName, Direction, plain};
 pub use self::envelope::{Envelope, LONGEST as LONGEST_ENVELOPE, decode};
 pub use self::judge::{LONGEST_LIFE_MS, SKEW_MS};
 pub use self::orders::{InForce, Orders};
 pub use self::refusal::Refusal;
 pub use self::signature::{NoKeys, Seals};
 use self::task::Task;
+use crate::alarms::AlarmDesk;
 use crate::clock::Clock;
 use crate::config::CommandsConfig;
 use crate::cycle;
@@ -53,8 +54,6 @@ const INBOX: usize = 64;
 const ANSWERS: usize = 64;
 /// Answers that one cycle takes: a flood must not drive every other event out of the ring before it is told.
 const ANSWERS_A_CYCLE: usize = 8;
-/// Alarm orders that wait for the cycle.
-const ALARM_ORDERS: usize = 32;
 
 /// A command as a face took it.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,17 +84,6 @@ pub enum Kind {
         /// For how long; as usual if it does not say.
         for_s: Option<u32>,
     },
-}
-
-/// Something about an alarm, by order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AlarmOrder {
-    /// The command's own name.
-    pub id: Short,
-    /// Who gave it.
-    pub issuer: Short,
-    /// One of the actions on alarms.
-    pub action: Action,
 }
 
 /// What has become of all commands so far.
@@ -168,7 +156,6 @@ pub struct Tray {
     orders: watch::Receiver<Arc<Orders>>,
     local: watch::Receiver<bool>,
     answers: mpsc::Receiver<Answer>,
-    alarm_orders: mpsc::Receiver<AlarmOrder>,
     state: watch::Sender<StateName>,
     tally: Arc<Tally>,
 }
@@ -184,6 +171,8 @@ pub struct DeskSettings {
     pub commands: CommandsConfig,
     /// Who can check signatures.
     pub seals: Box<dyn Seals>,
+    /// Who keeps the alarms.
+    pub alarms: AlarmDesk,
 }
 
 impl Desk {
@@ -198,15 +187,14 @@ impl Desk {
         let tally = Arc::new(Tally::default());
         let (inbox, errands) = mpsc::channel(INBOX);
         let (told, answers) = mpsc::channel(ANSWERS);
-        let (asked, alarm_orders) = mpsc::channel(ALARM_ORDERS);
         let (in_force, orders) = watch::channel(Arc::default());
         let (rebirth, rebirths) = watch::channel(0);
         let (switch, local) = watch::channel(false);
         let (state, seen) = watch::channel(StateName::Boot);
-        let out = task::Out { orders: in_force, local: switch, answers: told, alarm_orders: asked, rebirth };
+        let out = task::Out { orders: in_force, local: switch, answers: told, rebirth };
         let task = Task::new(settings, out, Arc::clone(&tally), (tuning, seen), clock);
         tasks.spawn(task.run(errands, token));
-        let tray = Tray { orders, local, answers, alarm_orders, state, tally: Arc::clone(&tally) };
+        let tray = Tray { orders, local, answers, state, tally: Arc::clone(&tally) };
         (Self { inbox, rebirths, tally }, tray)
     }
 
@@ -264,11 +252,6 @@ impl Tray {
     /// The next answer, if there is one.
     pub fn next_answer(&mut self) -> Option<Answer> {
         self.answers.try_recv().ok()
-    }
-
-    /// The next order about an alarm, if there is one.
-    pub fn next_alarm_order(&mut self) -> Option<AlarmOrder> {
-        self.alarm_orders.try_recv().ok()
     }
 
     /// What has become of all commands so far.

@@ -20,7 +20,8 @@ use super::ledger::{self, Ledger};
 use super::orders::{Order, Orders};
 use super::refusal::Refusal;
 use super::wall::WallClock;
-use super::{AlarmOrder, DeskSettings, Errand, Kind, Submission, Switched, Tally};
+use super::{DeskSettings, Errand, Kind, Submission, Switched, Tally};
+use crate::alarms::{AlarmAction, AlarmOrder, AlarmVerdict};
 use crate::clock::Clock;
 use crate::cycle;
 use crate::report::events::{Answer, AnswerState, Short};
@@ -36,9 +37,11 @@ pub(super) struct Out {
     pub(super) orders: watch::Sender<Arc<Orders>>,
     pub(super) local: watch::Sender<bool>,
     pub(super) answers: mpsc::Sender<Answer>,
-    pub(super) alarm_orders: mpsc::Sender<AlarmOrder>,
     pub(super) rebirth: watch::Sender<u64>,
 }
+
+/// A cycle takes a tenth of a second.
+const CYCLE_LIMIT: Duration = Duration::from_secs(1);
 
 /// The task's memory.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ pub(super) struct Task {
     wall: WallClock,
     /// A write that hangs in the disk; no other is started meanwhile.
     hanging: Option<JoinHandle<io::Result<()>>>,
-    refusals_told: Vec<Refusal>,
+    refusals_told: Vec<&'static str>,
     plain: u64,
 }
 
@@ -147,14 +150,27 @@ impl Task {
             }
         }
         // The disk may have taken its time; an order begins when it begins.
-        match self.carry_out(&names, &ruling, self.clock.now()) {
+        let carried_out = match alarm_order(&ruling.action, &names.issuer) {
+            Some(order) => self.alarm(order).await,
+            None => self.carry_out(&names, &ruling, self.clock.now()).map_err(Refusal::as_str),
+        };
+        match carried_out {
             Ok(state) => {
                 if matches!(claim, Claim::Envelope { .. }) {
                     self.ledger.note(names.id.clone());
                 }
                 self.accept(&names, &ruling, state);
             }
-            Err(refusal) => self.refuse(&names, refusal),
+            Err(word) => self.refuse_with(&names, word),
+        }
+    }
+
+    /// Hands a wish about an alarm to the cycle; what became of it, or why nothing did.
+    async fn alarm(&self, order: AlarmOrder) -> Result<AnswerState, &'static str> {
+        match timeout(CYCLE_LIMIT, self.settings.alarms.carry_out(order)).await {
+            Ok(Ok(AlarmVerdict::Done { .. } | AlarmVerdict::LatchAsked)) => Ok(AnswerState::Done),
+            Ok(Err(error)) => Err(error.as_str()),
+            Err(_elapsed) => Err(Refusal::Busy.as_str()),
         }
     }
 
@@ -228,10 +244,9 @@ impl Task {
                 self.ended([own], &AnswerState::Done);
                 Ok(AnswerState::Done)
             }
+            // These went to the cycle.
             Action::Acknowledge(_) | Action::Shelve { .. } | Action::Unshelve(_) | Action::Reset(_) => {
-                let order = AlarmOrder { id: id.clone(), issuer: issuer.clone(), action: ruling.action };
-                self.out.alarm_orders.try_send(order).map_err(|_| Refusal::Busy)?;
-                Ok(AnswerState::Accepted)
+                Err(Refusal::Busy)
             }
             Action::Rebirth => {
                 self.out.rebirth.send_modify(|count| *count += 1);
@@ -310,16 +325,18 @@ impl Task {
     }
 
     fn refuse(&mut self, names: &Names, refusal: Refusal) {
+        self.refuse_with(names, refusal.as_str());
+    }
+
+    fn refuse_with(&mut self, names: &Names, reason: &'static str) {
         Tally::count(&self.tally.refused);
-        if !self.refusals_told.contains(&refusal) {
-            self.refusals_told.push(refusal);
+        if !self.refusals_told.contains(&reason) {
+            self.refusals_told.push(reason);
             let Names { id, issuer, action } = names;
-            let reason = refusal.as_str();
             warn!(%id, %issuer, %action, reason, "command refused; further ones of this kind are only counted");
         }
-        // Nobody would hear of a command without a name otherwise.
-        let reason = Short::new(refusal.as_str());
-        self.send(names, AnswerState::Refused { reason });
+        // Also where it has no name: nobody would hear of it otherwise.
+        self.send(names, AnswerState::Refused { reason: Short::new(reason) });
     }
 
     /// A command without a name wants no answer.
@@ -342,4 +359,25 @@ impl Names {
     fn new(id: Short, issuer: Short, action: &Action) -> Self {
         Self { id, issuer, action: Short::new(action.name().as_str()) }
     }
+}
+
+/// The wish about an alarm in an action, if it is one.
+fn alarm_order(action: &Action, by: &Short) -> Option<AlarmOrder> {
+    let (alarm, action) = match *action {
+        Action::Acknowledge(alarm) => (alarm, AlarmAction::Acknowledge),
+        Action::Shelve { alarm, minutes } => (Some(alarm), AlarmAction::Shelve { minutes }),
+        Action::Unshelve(alarm) => (Some(alarm), AlarmAction::Unshelve),
+        Action::Reset(alarm) => (Some(alarm), AlarmAction::Reset),
+        Action::PumpAtLeast(_)
+        | Action::ValveAtMost(_)
+        | Action::SupplyTarget(_)
+        | Action::PowerBudget(_)
+        | Action::Drain
+        | Action::Manual(_)
+        | Action::Auto
+        | Action::Isolate
+        | Action::Release(_)
+        | Action::Rebirth => return None,
+    };
+    Some(AlarmOrder { alarm, action, by: by.clone() })
 }

@@ -49,13 +49,14 @@ impl Faces {
                 settings.brokers.len() > 1,
                 Arc::clone(counters),
             )
-            .map_err(|(what, reason)| FacilityError::Id { what, reason })?;
+            .map_err(|(what, reason)| FacilityError::Id { what, reason })?
+            .with_desk(settings.desk.clone());
             let bd_seq = BdSeq::load(&settings.state_dir, Arc::clone(counters));
             all.will = Will::Death { bd_seq, topic: face.death_topic() };
             all.faces.push(Box::new(face));
         }
         if let Some(json) = settings.json.clone() {
-            let face = JsonFace::new(json, &settings.node);
+            let face = JsonFace::new(json, &settings.node).with_desk(settings.desk.clone());
             // There is one will a connection, and a Sparkplug host depends on its own.
             if let Will::None = all.will {
                 let (topic, payload) = face.will();

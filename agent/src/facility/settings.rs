@@ -10,6 +10,7 @@ use super::flex::FlexSettings;
 use super::json::JsonSettings;
 use super::link::{BrokerAddress, MAX_PACKET_BYTES};
 use super::sparkplug::{self, SparkplugSettings};
+use crate::desk::Desk;
 use crate::tls::TlsFiles;
 
 /// Keep-alives that make sense, seconds. Below, the watchdog would end slow connects; above, a dead node goes
@@ -32,6 +33,8 @@ pub struct FacilitySettings {
     pub node: String,
     /// Folder that outlives the process; `bdseq` is kept in it.
     pub state_dir: PathBuf,
+    /// Who judges what hosts ask for; without one it is refused.
+    pub desk: Option<Desk>,
     /// The Sparkplug face, if this connection carries it.
     pub sparkplug: Option<SparkplugSettings>,
     /// The plain face, if this connection carries it.

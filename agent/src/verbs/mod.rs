@@ -5,7 +5,7 @@
 //!   eisbach-agent detach ── one line of JSON ──► control socket ──► GPU link ──► GPU process
 //!                        ◄── one line of JSON ──               ◄── HandedOver ──
 //!   eisbach-agent alarms ack …                       ──► control socket ──► alarm desk ──► cycle
-//!   maintenance, the same way ────────────────────────────────► desk
+//!   eisbach-agent maintenance on                     ──► control socket ──► desk
 //! ```
 //!
 //! The socket's mode decides who may ask: root and the agent's group. Nothing here is on the network, and nothing here

@@ -5,18 +5,20 @@ mod rules;
 
 use std::time::Duration;
 
-use eisbach_control::{Manual, Tuning};
+use eisbach_control::{Manual, Moment, Tuning};
 use eisbach_protocol::units::{Celsius, Percent, Watts};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
+use crate::alarms::{Alarms, Found};
 use crate::config::Issuer;
 use crate::report::events::AnswerState;
 
 struct Bench {
     desk: Desk,
     tray: Tray,
+    alarms: Alarms,
     clock: Clock,
     counter: u64,
     token: CancellationToken,
@@ -63,10 +65,13 @@ fn start(folder: TempDir, commands: CommandsConfig) -> Bench {
     let first = cycle::Orders { tuning: Tuning::default(), config_refused: false };
     let (orders, tuning) = watch::channel(first);
     let state = folder.path().to_owned();
-    let settings = DeskSettings { node: "node-1".into(), state, commands, seals: Box::new(OneKey) };
+    let now = Moment { at: clock.now(), wall_ms: Clock::wall_ms() };
+    let (alarms, alarm_desk) = Alarms::start(&mut tasks, state.clone(), now, token.clone());
+    let node = "node-1".into();
+    let settings = DeskSettings { node, state, commands, seals: Box::new(OneKey), alarms: alarm_desk };
     let (desk, tray) = Desk::start(&mut tasks, settings, tuning, clock, token.clone());
     tray.tell(StateName::Running);
-    Bench { desk, tray, clock, counter: Clock::wall_ms(), token, tasks, folder, orders }
+    Bench { desk, tray, alarms, clock, counter: Clock::wall_ms(), token, tasks, folder, orders }
 }
 
 fn bench() -> Bench {

@@ -1,5 +1,7 @@
 //! What may be asked for, by whom, and how it ends: one test a rule.
 
+use eisbach_protocol::alarm::Alarm;
+
 use super::*;
 
 #[tokio::test]
@@ -42,7 +44,6 @@ async fn i04_a_stranger_gets_nothing_else() {
     );
     assert_eq!(bench.asked("heat", "supply_target", json!({"celsius": 38})).await, AnswerState::Accepted);
     assert_eq!(bench.now().remote.manual, None);
-    assert_eq!(bench.tray.next_alarm_order(), None);
 }
 
 #[tokio::test]
@@ -170,15 +171,45 @@ async fn maintenance_ends_what_rests_on_a_right_and_stays_over_a_restart() {
     assert_eq!(bench.asked("scada", "manual", manual).await, AnswerState::Accepted);
 }
 
-#[tokio::test]
-async fn alarm_orders_go_to_the_cycle_and_their_number_is_bounded() {
-    let mut bench = bench();
-    assert_eq!(bench.asked("a", "acknowledge", json!({})).await, AnswerState::Accepted);
-    let order = bench.tray.next_alarm_order().unwrap();
-    assert_eq!((order.action, order.issuer.as_str()), (Action::Acknowledge(None), "a"));
-    for _ in 0..ALARM_ORDERS {
-        bench.asked("a", "acknowledge", json!({"alarm": "leak"})).await;
+/// What is answered once a cycle with this alarm has passed.
+async fn of_alarm(bench: &mut Bench, standing: Alarm, action: &str, params: Value) -> AnswerState {
+    let envelope = bench.envelope("scada", action, &params);
+    bench.submit(envelope.to_string());
+    let mut found = Found::default();
+    found.conditions.standing.raise_if(true, standing);
+    let mut events = Arc::default();
+    loop {
+        let now = Moment { at: bench.clock.now(), wall_ms: Clock::wall_ms() };
+        bench.alarms.step(&found, &mut events, now);
+        if let Ok(answer) = bench.tray.answers.try_recv() {
+            return answer.state;
+        }
+        tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_wish_about_an_alarm_is_answered_with_what_became_of_it() {
+    let mut bench = bench();
+    let alarm = json!({"alarm": "hook_failed"});
+    for (action, params, expected) in [
+        ("acknowledge", json!({}), AnswerState::Done),
+        ("shelve", json!({"alarm": "hook_failed", "minutes": 5}), AnswerState::Done),
+        ("unshelve", alarm, AnswerState::Done),
+        (
+            "shelve",
+            json!({"alarm": "leak", "minutes": 5}),
+            AnswerState::Refused { reason: "not_shelvable".into() },
+        ),
+    ] {
+        let state = of_alarm(&mut bench, Alarm::HookFailed, action, params).await;
+        assert_eq!(state, expected, "{action}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_that_hears_nothing_is_not_waited_for() {
+    let mut bench = bench();
     assert_eq!(bench.asked("a", "acknowledge", json!({})).await, refused(Refusal::Busy));
 }
 

@@ -21,6 +21,7 @@ use eisbach_protocol::units::Millis;
 use self::text::Fields;
 use super::face::{Face, Inbound, Moment, Outlet};
 use super::link::{Delivery, Refused};
+use crate::desk::Desk;
 use crate::report::{ObjectReport, Report};
 
 /// Unchanged objects are told again after this, for those who keep nothing.
@@ -51,6 +52,9 @@ pub(super) struct JsonFace {
     /// Newest event told, and newest that the broker has confirmed.
     told: u64,
     confirmed: u64,
+    desk: Option<Desk>,
+    /// How often all was to be told once more.
+    rebirths: u64,
 }
 
 /// What comes before anything else.
@@ -79,6 +83,24 @@ impl JsonFace {
             alarms: None,
             told: 0,
             confirmed: 0,
+            desk: None,
+            rebirths: 0,
+        }
+    }
+
+    /// With somebody who judges commands.
+    pub(super) fn with_desk(self, desk: Option<Desk>) -> Self {
+        let rebirths = desk.as_ref().map_or(0, Desk::rebirths);
+        Self { desk, rebirths, ..self }
+    }
+
+    /// Tells all once more if somebody asked for it.
+    fn begin_anew_if_asked(&mut self) {
+        let rebirths = self.desk.as_ref().map_or(0, Desk::rebirths);
+        if std::mem::replace(&mut self.rebirths, rebirths) != rebirths {
+            self.greeting = Greeting::Due;
+            self.objects.clear();
+            self.alarms = None;
         }
     }
 
@@ -186,6 +208,7 @@ impl Face for JsonFace {
         out: Option<&mut Outlet<'_>>,
     ) -> Result<(), Refused> {
         let Some(out) = out else { return Ok(()) };
+        self.begin_anew_if_asked();
         self.greet(report, now, out)?;
         self.tell_events(report, out)?;
         self.tell_alarms(report, out)?;
@@ -193,7 +216,7 @@ impl Face for JsonFace {
     }
 
     fn message(&mut self, inbound: &Inbound, _now: Moment, out: &mut Outlet<'_>) {
-        commands::take(inbound, out.counters());
+        commands::take(inbound, self.desk.as_ref(), out.counters());
     }
 
     fn goodbye(&mut self, now: Moment, out: &mut Outlet<'_>) -> Result<(), Refused> {

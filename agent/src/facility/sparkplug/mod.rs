@@ -39,6 +39,7 @@ use self::topics::Topics;
 use super::counters::Counters;
 use super::face::{Face, Inbound, Moment, Next, Outlet};
 use super::link::Refused;
+use crate::desk::{Desk, Kind, Submission};
 use crate::report::Report;
 
 /// Shortest time between two births of one session: a storm of requests costs one birth each five seconds.
@@ -68,6 +69,9 @@ pub(super) struct SparkplugFace {
     /// There is more than one broker to go to.
     walks: bool,
     refusals_told: Vec<Refusal>,
+    desk: Option<Desk>,
+    /// How often all was to be told once more.
+    rebirths: u64,
 }
 
 #[derive(Debug)]
@@ -103,7 +107,15 @@ impl SparkplugFace {
             counters,
             walks,
             refusals_told: Vec::new(),
+            desk: None,
+            rebirths: 0,
         })
+    }
+
+    /// With somebody who judges commands.
+    pub(super) fn with_desk(self, desk: Option<Desk>) -> Self {
+        let rebirths = desk.as_ref().map_or(0, Desk::rebirths);
+        Self { desk, rebirths, ..self }
     }
 
     /// Where our death is told.
@@ -143,6 +155,16 @@ impl SparkplugFace {
             }
             Some(Hosted::Unchanged) => {}
             None => out.counters().host_states_refused.count(),
+        }
+    }
+
+    /// Hands what was written to the desk. What becomes of it, points and events tell.
+    fn submit(&mut self, inbound: &Inbound, writes: Vec<Kind>, counters: &Counters) {
+        for kind in writes {
+            let submission = Submission { face: "sparkplug", retained: inbound.retained, kind };
+            if !self.desk.as_ref().is_some_and(|desk| desk.submit(submission)) {
+                self.refuse(inbound, Refusal::Busy, counters);
+            }
         }
     }
 
@@ -189,6 +211,10 @@ impl Face for SparkplugFace {
             self.history.keep(report, now.at, &self.counters);
             return Ok(());
         };
+        let rebirths = self.desk.as_ref().map_or(0, Desk::rebirths);
+        if std::mem::replace(&mut self.rebirths, rebirths) != rebirths {
+            self.ask_for_rebirth();
+        }
         let mut way = Way { out, now };
         if let Phase::Unborn { not_before } = self.phase
             && not_before.is_none_or(|earliest| now.at >= earliest)
@@ -224,6 +250,7 @@ impl Face for SparkplugFace {
             Ok(Order::Rebirth) => self.ask_for_rebirth(),
             Ok(Order::NextServer) if self.walks => out.leave(Next::NextBroker),
             Ok(Order::NextServer) => self.refuse(inbound, Refusal::NoOtherServer, out.counters()),
+            Ok(Order::Writes(writes)) => self.submit(inbound, writes, out.counters()),
             Err(refusal) => self.refuse(inbound, refusal, out.counters()),
         }
     }

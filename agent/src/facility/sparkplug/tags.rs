@@ -112,6 +112,17 @@ pub(super) fn tags(report: &Report, object: &ObjectReport) -> impl Iterator<Item
     })
 }
 
+/// The point that a host writes with this metric, by its name or its alias, if it may.
+pub(super) fn written(object: &str, metric: &Metric) -> Option<&'static PointDef> {
+    let owner = Owner::ALL.into_iter().find(|owner| owner.as_str() == object)?;
+    let mut points = catalogue::points_of(owner).zip((owner as u64) << 8 | 1..);
+    let (def, _) = points.find(|(def, alias)| match (metric.name(), metric.alias()) {
+        (Some(name), _) => name == def.name,
+        (None, given) => given == Some(*alias),
+    })?;
+    def.writable.then_some(def)
+}
+
 /// The number at the end of `gpu3`; zero for an object that has none.
 fn index(object: &ObjectReport) -> u64 {
     let digits = object.name.strip_prefix(object.owner.as_str());

@@ -15,6 +15,7 @@ fn settings() -> FacilitySettings {
         keep_alive_s: 10,
         node: "node-7".into(),
         state_dir: "/var/lib/eisbach".into(),
+        desk: None,
         sparkplug: Some(SparkplugSettings { group: "dc1".into(), primary_host: None }),
         json: None,
         dsx: None,

@@ -31,6 +31,7 @@ impl Agent {
             keep_alive_s: 10,
             node: "node-7".into(),
             state_dir: dir.path().to_owned(),
+            desk: None,
             sparkplug: Some(settings()),
             json: None,
             dsx: None,
