@@ -27,6 +27,8 @@ use crate::clock::Clock;
 use crate::desk::Tray;
 use crate::device_alarms;
 use crate::episodes::Teller;
+use crate::facility::FacilityLink;
+use crate::facility_alarms;
 use crate::gpu::client::GpuView;
 use crate::gpu_alarms;
 use crate::hooks::{Hooks, Wanted};
@@ -104,9 +106,11 @@ pub async fn run(
         gpu_alarms::tell(&mut cycle, &mut gpu_memory, &view, began);
         cycle.set_alarm(Alarm::HookFailed, hooks.failed());
         cycle.hooks = hooks.status();
+        cycle.facility = links.facility.iter().map(FacilityLink::status).collect();
         tray.tell(decision.state);
         tray.collect(&mut cycle.commands, &mut cycle.events);
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
+        facility_alarms::tell(&mut cycle, now.wall_ms);
         let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms);
         if alarms.step(&found, &mut cycle.events, now) {
             latch.ask_reset();

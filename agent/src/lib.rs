@@ -20,6 +20,7 @@ pub mod desk;
 pub mod device_alarms;
 pub mod episodes;
 pub mod facility;
+pub mod facility_alarms;
 pub mod forgive;
 pub mod gpu;
 pub mod gpu_alarms;

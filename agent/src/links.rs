@@ -100,9 +100,10 @@ impl Links {
 }
 
 fn facility_settings(config: &Config, desk: &Desk, connection: &ConnectionConfig) -> FacilitySettings {
-    let ConnectionConfig { section: _, brokers, tls, client_id, keep_alive_s, sparkplug, json, dsx, flex } =
+    let ConnectionConfig { section, brokers, tls, client_id, keep_alive_s, sparkplug, json, dsx, flex } =
         connection.clone();
     FacilitySettings {
+        section,
         brokers,
         tls,
         client_id,

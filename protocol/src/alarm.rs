@@ -75,6 +75,10 @@ pub enum Alarm {
     LeakSensorFault,
     /// The configuration file was refused; the last good one is in use.
     ConfigRefused,
+    /// No broker, or not the primary host.
+    FacilityUnreachable,
+    /// Our certificate for the facility ends soon, or cannot be used.
+    CertificateTrouble,
     /// A hook did not do what it should.
     HookFailed,
     /// A control cycle took longer than its period.
@@ -278,6 +282,12 @@ alarms! {
     ConfigRefused "config_refused" Medium false true 0 0 []
         "Changes in the configuration are not in force."
         "Mend the line that the log names, then reload."
+    FacilityUnreachable "facility_unreachable" Low false true 60000 5000 []
+        "Nobody hears of this node and nobody can command it; control goes on by itself."
+        "Check the brokers, the network and the SCADA host; the log says what fails."
+    CertificateTrouble "certificate_trouble" Medium false true 0 0 []
+        "The node will not be let in by its brokers."
+        "Put a renewed certificate and its key in place; no restart is needed."
     HookFailed "hook_failed" Medium false true 0 0 []
         "A drain, freeze or stop that control asked for has not happened."
         "See the log for the hook's exit and output; try its command as the agent's user."

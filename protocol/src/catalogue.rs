@@ -182,6 +182,8 @@ points! {
     NodeAlarmsUnseen Node "AlarmsUnacked"   Int   ""      0.0 .. 64.0     dead 0.0  "Alarms that nobody has acknowledged yet"
     NodeSupplyTarget Node "SupplySetpoint"  Float "Cel"   10.0 .. 50.0    dead 0.1  "Supply temperature aimed at"
     NodeFlowTarget   Node "FlowDemand"      Float "L/min" 0.0 .. 60.0     dead 0.1  "Coolant flow asked for by power and temperature"
+    NodeFacility     Node "FacilityLink"    Text  ""      0.0 .. 0.0      dead 0.0  "Connection to the facility's brokers, the worse one if there are two: offline, connected or birthed"
+    NodeCertificate  Node "CertificateDays" Float "d"     0.0 .. 3650.0   dead 1.0  "Days until the first of our certificates for the facility ends"
     NodeMode         Node "Mode"            Text  ""      0.0 .. 0.0      dead 0.0  "Whether pump or valve is held by hand from afar: auto, manual, or maintenance while somebody works on the node"
     NodeModeUntil    Node "ModeUntil"       Int   "ms"    0.0 .. 1e13     dead 0.0  "End of the hold by hand, in ms since 1970"
     NodeBudget       Node "PowerBudget"     Float "W"     0.0 .. 16000.0  dead 1.0  "Most that all GPUs may draw together, by order; writing it asks for less for a while" ; writable

@@ -38,7 +38,7 @@ macro_rules! counters {
         }
 
         /// Counts since the agent started.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
         pub struct FacilityCounters {
             $($(#[$doc])+ pub $name: u64),+
         }

@@ -51,7 +51,7 @@ pub use self::sparkplug::SparkplugSettings;
 pub use self::standing::Standing;
 
 /// Where the link stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FacilityState {
     /// No broker.
     Offline,
@@ -71,6 +71,19 @@ impl FacilityState {
             Self::Birthed => "birthed",
         }
     }
+}
+
+/// How one connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FacilityStatus {
+    /// Its section in the configuration.
+    pub section: &'static str,
+    /// Where it stands.
+    pub state: FacilityState,
+    /// How it stands with its certificates.
+    pub certificates: CertificateStatus,
+    /// What it has done so far.
+    pub counters: FacilityCounters,
 }
 
 /// How fast a link goes about what takes its time.
@@ -93,6 +106,7 @@ const PACE: Pace = Pace {
 /// The agent's handle on one connection. Dropping it ends the session like the token does.
 #[derive(Debug)]
 pub struct FacilityLink {
+    section: &'static str,
     reports: watch::Sender<Option<Arc<Report>>>,
     state: watch::Receiver<FacilityState>,
     certificates: watch::Receiver<CertificateStatus>,
@@ -124,7 +138,7 @@ impl FacilityLink {
         clock: Clock,
         token: CancellationToken,
     ) -> Result<Self, FacilityError> {
-        let counters = Arc::new(Counters::default());
+        let (section, counters) = (settings.section, Arc::new(Counters::default()));
         let Faces { faces, will, standing, outcomes, keeper } = Faces::new(&settings, &counters)?;
         let wants_tls = settings.brokers.iter().any(|broker| broker.tls);
         let brokers = Brokers::new(settings.brokers).ok_or(FacilityError::NoBroker)?;
@@ -163,7 +177,7 @@ impl FacilityLink {
         }
         tasks.spawn(connector.run());
         tasks.spawn(carrier.run(token));
-        Ok(Self { reports, state, certificates, counters, standing, outcomes: Mutex::new(outcomes) })
+        Ok(Self { section, reports, state, certificates, counters, standing, outcomes: Mutex::new(outcomes) })
     }
 
     /// Hands over the newest report. Never waits; one not yet looked at is replaced.
@@ -182,6 +196,17 @@ impl FacilityLink {
         let Ok(mut outcomes) = self.outcomes.try_lock() else { return };
         while let Ok(outcome) = outcomes.try_recv() {
             Events::push(events, EventKind::Power(outcome));
+        }
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn status(&self) -> FacilityStatus {
+        FacilityStatus {
+            section: self.section,
+            state: self.state(),
+            certificates: self.certificates(),
+            counters: self.counters(),
         }
     }
 

@@ -20,6 +20,8 @@ pub const KEEP_ALIVE_S: RangeInclusive<u16> = 5..=300;
 /// Where the brokers are, who we are to them, and what they are told.
 #[derive(Clone, Debug)]
 pub struct FacilitySettings {
+    /// Its section in the configuration.
+    pub section: &'static str,
     /// The brokers, in the order of preference.
     pub brokers: Vec<BrokerAddress>,
     /// Needed if one of them wants TLS.

@@ -18,6 +18,7 @@ use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::Millis;
 
 use self::events::Events;
+use crate::facility::FacilityStatus;
 use crate::hooks::{Hook, HookStatus};
 
 /// The node's state after one control cycle.
@@ -31,6 +32,8 @@ pub struct Report {
     pub objects: Vec<ObjectReport>,
     /// How every alarm stands, in the order of [`ALARMS`].
     pub alarms: [AlarmView; COUNT],
+    /// How the connections to the facility go; none if there are none.
+    pub facility: Vec<FacilityStatus>,
     /// What became of the hooks, in the order of [`Hook::ALL`].
     pub hooks: [HookStatus; Hook::COUNT],
     /// The newest events.
@@ -44,6 +47,7 @@ impl Default for Report {
             wall_ms: 0,
             objects: Vec::new(),
             alarms: [AlarmView::default(); COUNT],
+            facility: Vec::new(),
             hooks: [HookStatus::default(); Hook::COUNT],
             events: Arc::default(),
         }

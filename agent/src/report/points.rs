@@ -17,6 +17,7 @@ use super::events::Events;
 use super::{ObjectReport, Report};
 use crate::config::DeviceRole;
 use crate::desk::CommandsView;
+use crate::facility::{FacilityState, FacilityStatus};
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
 use crate::hooks::{Hook, HookStatus};
 use crate::links::Links;
@@ -38,6 +39,8 @@ pub struct Cycle {
     pub alarms: AlarmSet,
     /// How every alarm stands, the controller's too.
     pub book: [AlarmView; COUNT],
+    /// How the connections to the facility go.
+    pub facility: Vec<FacilityStatus>,
     /// What became of the hooks.
     pub hooks: [HookStatus; Hook::COUNT],
     /// What happened.
@@ -79,6 +82,7 @@ pub fn compose(
         wall_ms,
         objects,
         alarms: cycle.book,
+        facility: cycle.facility.clone(),
         hooks: cycle.hooks,
         events: Arc::clone(&cycle.events),
     }
@@ -170,6 +174,8 @@ impl Sources<'_> {
             PointId::NodeAlarmsUnseen => self.alarms_that(AlarmView::is_unseen),
             PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
+            PointId::NodeFacility => text(facility(self.cycle)),
+            PointId::NodeCertificate => self.certificate_days(),
             PointId::NodeMode => text(commands::mode(&self.cycle.commands, &decision.remote)),
             PointId::NodeModeUntil => {
                 self.cycle.commands.in_force.manual_until.map_or(int(0), |until| self.wall_then(until))
@@ -374,6 +380,12 @@ impl Sources<'_> {
         count(self.wall_ms.saturating_add(at.since(self.now).get()))
     }
 
+    /// Until the first of our certificates ends; less than nothing once it has.
+    fn certificate_days(&self) -> Reading<PointValue> {
+        let ends = self.cycle.facility.iter().filter_map(|status| status.certificates.expires_ms).min();
+        ends.map_or(ABSENT, |ends| known(PointValue::Float(days(ends, self.wall_ms))))
+    }
+
     /// A moment of the agent's clock in ms since 1970.
     fn wall(&self, at: Millis) -> Reading<PointValue> {
         count(self.wall_ms.saturating_sub(self.now.since(at).get()))
@@ -437,6 +449,16 @@ fn escalation_reason(decision: &Decision) -> &'static str {
     asked.stop.or(asked.freeze).or(asked.drain).map_or("nothing", |(_, reason)| reason.as_str())
 }
 
+/// Where the worse of the connections stands.
+fn facility(cycle: &Cycle) -> &'static str {
+    cycle.facility.iter().map(|status| status.state).min().map_or("none", FacilityState::as_str)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "days are shown")]
+fn days(until_ms: u64, now_ms: u64) -> f32 {
+    (until_ms.cast_signed() - now_ms.cast_signed()) as f32 / 86_400_000.0
+}
+
 fn missing_margin(release: &Release) -> Option<Kelvin> {
     match release {
         Release::Margin { missing, .. } => Some(*missing),
@@ -478,6 +500,7 @@ impl Default for Cycle {
             overruns: 0,
             alarms: AlarmSet::NONE,
             book: [AlarmView::default(); COUNT],
+            facility: Vec::new(),
             hooks: [HookStatus::default(); Hook::COUNT],
             events: Arc::default(),
             commands: CommandsView::default(),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::driver::Driver;
 use crate::alarms;
+use crate::facility::FacilityStatus;
 use crate::hooks::{Hook, HookState};
 use crate::report::{ObjectReport, Report};
 
@@ -29,7 +30,18 @@ pub(super) fn document(report: &Report, driver: &Driver) -> Value {
         "alarms": alarms,
         "driver": driver.document(),
         "hooks": hooks(report),
+        "facility": report.facility.iter().map(connection).collect::<Vec<_>>(),
         "objects": objects,
+    })
+}
+
+/// One connection to the facility.
+fn connection(status: &FacilityStatus) -> Value {
+    json!({
+        "section": status.section,
+        "state": status.state.as_str(),
+        "certificate_expires_ms": status.certificates.expires_ms,
+        "counters": status.counters,
     })
 }
 

@@ -23,7 +23,7 @@ mod shed;
 mod words;
 
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 #[cfg(test)]
 mod tests;
 

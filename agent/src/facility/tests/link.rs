@@ -36,6 +36,7 @@ impl Agent {
     fn start(ports: &[u16], settings: SparkplugSettings, state_dir: &Path) -> Self {
         let (mut tasks, token) = (JoinSet::new(), CancellationToken::new());
         let settings = FacilitySettings {
+            section: "facility",
             brokers: ports.iter().map(|port| at(*port)).collect(),
             tls: None,
             client_id: "node-7".into(),

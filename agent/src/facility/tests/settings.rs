@@ -9,6 +9,7 @@ use crate::facility::{FacilityError, FacilitySettings, SparkplugSettings};
 
 fn settings() -> FacilitySettings {
     FacilitySettings {
+        section: "facility",
         brokers: vec!["mqtt://broker.plant".parse().unwrap()],
         tls: None,
         client_id: "node-7".into(),

@@ -25,6 +25,7 @@ impl Agent {
     fn start(port: u16, files: &TlsFiles, dir: &TempDir) -> Self {
         let mut tasks = JoinSet::new();
         let settings = FacilitySettings {
+            section: "facility",
             brokers: vec![BrokerAddress { host: "127.0.0.1".into(), port, tls: true }],
             tls: Some(files.clone()),
             client_id: "node-7".into(),
