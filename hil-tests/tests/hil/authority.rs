@@ -104,6 +104,8 @@ fn i09_a_spent_budget_is_an_alarm_and_a_restart_does_not_fill_it() {
 
     rig.agent.kill();
     rig.start_agent();
+    // The alarm is remembered too: what was written is looked at when the pump is known again.
+    rig.reaches("running", MINUTE);
     rig.alarm_is("write_budget_spent", true, MINUTE);
     assert!(writes(&rig) <= f64::from(BUDGET) + STARTS, "{} writes after the restart", writes(&rig));
     assert!(rig.number("pump", "WritesToday").is_some_and(|today| today >= f64::from(BUDGET - 1)));
