@@ -90,7 +90,9 @@ impl Alarms {
     /// One cycle: orders first, then how things stand. Whether somebody wants the leak latch reset, and may.
     pub fn step(&mut self, found: &Found, events: &mut Arc<Events>, now: Moment) -> bool {
         let mut reset_latch = false;
-        while let Ok(Asked { order, local, reply }) = self.orders.try_recv() {
+        // As many as can wait: whoever goes on asking waits for the next cycle.
+        for _ in 0..WAITING {
+            let Ok(Asked { order, local, reply }) = self.orders.try_recv() else { break };
             let verdict = self.obey(&order, events, now).or_else(|error| match error {
                 AlarmError::Refused(Refusal::Interlocked) => reset_interlock(local, found.dry),
                 other => Err(other),
