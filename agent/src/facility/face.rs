@@ -74,12 +74,25 @@ impl<'a> Outlet<'a> {
     /// [`Face::connected`] or [`Face::message`] runs.
     pub(crate) fn subscribe(&mut self, filter: &str) -> Result<(), Refused> {
         self.transport.subscribe(filter)?;
+        self.take_down(filter);
+        Ok(())
+    }
+
+    /// The same, as they come (`QoS` 0). A session that ends with its connection loses no more by it, and a cluster
+    /// of NATS servers keeps no consumer for it: after the death of a server, such a one must be ended by a leader
+    /// that is still to be elected before a client may come back.
+    pub(crate) fn listen(&mut self, filter: &str) -> Result<(), Refused> {
+        self.transport.listen(filter)?;
+        self.take_down(filter);
+        Ok(())
+    }
+
+    fn take_down(&mut self, filter: &str) {
         if let Some(filters) = &mut self.filters
             && !filters.iter().any(|known| known == filter)
         {
             filters.push(filter.to_owned());
         }
-        Ok(())
     }
 
     /// Publishes and counts.

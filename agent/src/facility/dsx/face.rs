@@ -66,7 +66,7 @@ impl DsxFace {
                 Some(topic) => {
                     info!(topic, "requests are read here");
                     // It is on the list, and subscribed on the next connection if not on this one.
-                    out.subscribe(&topic).map_err(|Refused| Refusal::Full)
+                    out.listen(&topic).map_err(|Refused| Refusal::Full)
                 }
                 None => Ok(()),
             };
@@ -125,7 +125,7 @@ impl Face for DsxFace {
 
     fn connected(&mut self, out: &mut Outlet<'_>) -> Result<(), Refused> {
         let filters = self.asking.as_ref().map(|asking| asking.places.filters()).unwrap_or_default();
-        filters.iter().try_for_each(|filter| out.subscribe(filter))
+        filters.iter().try_for_each(|filter| out.listen(filter))
     }
 
     fn lost(&mut self) {

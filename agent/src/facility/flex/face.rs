@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use eisbach_protocol::units::Watts;
+use eisbach_protocol::units::{Millis, Watts};
 use ring::rand::{SystemRandom, generate};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -27,6 +27,9 @@ use crate::report::events::{Enforcement, PowerOutcome, Short};
 /// Outcomes that wait for a connection; the oldest goes.
 const MOST_OUTCOMES: usize = 32;
 
+/// Shortest time between two events about one kind of refusal.
+const REFUSAL_PAUSE: Millis = Millis::from_secs(60);
+
 /// The face, from the agent's start to its end.
 #[derive(Debug)]
 pub(crate) struct FlexFace {
@@ -39,7 +42,8 @@ pub(crate) struct FlexFace {
     load: Load,
     order: Order,
     outcomes: VecDeque<Told>,
-    refusals_told: Vec<Refusal>,
+    /// Each kind of refusal, and when its last event was told.
+    refusals_told: Vec<(Refusal, Millis)>,
 }
 
 impl FlexFace {
@@ -97,6 +101,30 @@ impl FlexFace {
         }
     }
 
+    /// In the log once a kind, and among the events once a minute: a flood of bad words must not wash out the rest.
+    fn tell_refusal(&mut self, inbound: &Inbound, refusal: Refusal, now: Moment) {
+        match self.refusals_told.iter_mut().find(|(told, _)| *told == refusal) {
+            Some((_, at)) if now.at.since(*at) < REFUSAL_PAUSE => return,
+            Some((_, at)) => *at = now.at,
+            None => {
+                let (topic, reason) = (inbound.topic.as_str(), refusal.as_str());
+                warn!(topic, reason, "event refused; further ones of this kind are only counted");
+                self.refusals_told.push((refusal, now.at));
+            }
+        }
+        let id = Event::read(&inbound.payload).map(|event| event.id.to_string()).unwrap_or_default();
+        let outcome = PowerOutcome {
+            id: Short::new(&id),
+            target: Short::new("node"),
+            enforcement: Enforcement::Skipped,
+            asked: None,
+            applied: None,
+            reason: Some(Short::new(refusal.as_str())),
+            wall_ms: now.wall_ms,
+        };
+        let _ = self.news.try_send(outcome);
+    }
+
     fn tell_ourselves(&self, told: &Told, wall_ms: u64) {
         for line in &told.enforcement.results {
             let enforcement = match line.outcome {
@@ -144,7 +172,7 @@ impl Face for FlexFace {
     }
 
     fn connected(&mut self, out: &mut Outlet<'_>) -> Result<(), Refused> {
-        self.engine.topics().iter().try_for_each(|topic| out.subscribe(topic))
+        self.engine.topics().iter().try_for_each(|topic| out.listen(topic))
     }
 
     fn lost(&mut self) {}
@@ -166,11 +194,7 @@ impl Face for FlexFace {
             return;
         };
         out.counters().commands_refused.count();
-        if !self.refusals_told.contains(&refusal) {
-            self.refusals_told.push(refusal);
-            let (topic, reason) = (inbound.topic.as_str(), refusal.as_str());
-            warn!(topic, reason, "event refused; further ones of this kind are only counted");
-        }
+        self.tell_refusal(inbound, refusal, now);
     }
 
     fn goodbye(&mut self, _now: Moment, _out: &mut Outlet<'_>) -> Result<(), Refused> {

@@ -190,7 +190,7 @@ impl Face for JsonFace {
     }
 
     fn connected(&mut self, out: &mut Outlet<'_>) -> Result<(), Refused> {
-        out.subscribe(&self.topic("command"))
+        out.listen(&self.topic("command"))
     }
 
     fn lost(&mut self) {

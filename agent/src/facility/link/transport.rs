@@ -56,6 +56,14 @@ pub(crate) trait Transport: std::fmt::Debug {
     /// If it is full.
     fn subscribe(&mut self, filter: &str) -> Result<(), Refused>;
 
+    /// Asks for the messages under a filter, as they come (`QoS` 0).
+    ///
+    /// # Errors
+    /// If it is full.
+    fn listen(&mut self, filter: &str) -> Result<(), Refused> {
+        self.subscribe(filter)
+    }
+
     /// Publishes.
     ///
     /// # Errors
@@ -119,6 +127,10 @@ impl Client {
 impl Transport for Client {
     fn subscribe(&mut self, filter: &str) -> Result<(), Refused> {
         self.requests.try_subscribe(filter, QoS::AtLeastOnce).map_err(|_| Refused)
+    }
+
+    fn listen(&mut self, filter: &str) -> Result<(), Refused> {
+        self.requests.try_subscribe(filter, QoS::AtMostOnce).map_err(|_| Refused)
     }
 
     fn publish(&mut self, topic: &str, payload: Vec<u8>, delivery: Delivery) -> Result<(), Refused> {
