@@ -37,7 +37,7 @@ impl Stopwatch {
 
 /// Milliseconds since 1970, UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
-pub(crate) fn wall_ms() -> u64 {
+pub fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
     u64::try_from(since.as_millis()).expect("a year before 500 million")
 }

@@ -20,6 +20,7 @@
     reason = "a test rig fails loudly"
 )]
 
+mod asyncapi;
 mod binaries;
 mod broker;
 mod clock;
@@ -27,12 +28,14 @@ mod configuration;
 pub mod conformance;
 mod control_socket;
 mod echo;
+mod flex;
 mod foreign;
 mod frozen_disk;
 mod gpu_link;
 mod gpu_node;
 mod gpus;
 mod host;
+mod nats;
 mod observer;
 mod process;
 mod proxy;
@@ -42,20 +45,23 @@ mod tap;
 mod truth;
 mod wait;
 
+pub use asyncapi::Contract;
 pub use binaries::{Binary, binary};
 pub use broker::Mosquitto;
-pub use clock::Stopwatch;
+pub use clock::{Stopwatch, wall_ms};
 pub use configuration::Configuration;
 pub use echo::{
     ECHO, ECHO_UNIT, SPEED_REGISTER, echo_points, is_allowed, write_echo_profile, written_registers,
     wrong_values,
 };
+pub use flex::{Signer, flex_event, rfc3339};
 pub use foreign::{Collectd, Collected, PlantRoom, Poll, SerialCable, mbpoll, mbpoll_read, nvml_reader};
 pub use frozen_disk::{Disk, Thaw};
 pub use gpu_link::GpuPeer;
 pub use gpu_node::GpuNode;
 pub use gpus::MINUTE;
 pub use host::Host;
+pub use nats::{Nats, free_port};
 pub use observer::{Observer, Seen};
 pub use process::Process;
 pub use proxy::{Line, Proxy};

@@ -52,7 +52,15 @@ impl Observer {
     /// # Panics
     /// If the broker does not answer.
     pub fn start(port: u16) -> Self {
-        let mut options = MqttOptions::new("observer", "127.0.0.1", port);
+        Self::start_as("observer", port)
+    }
+
+    /// The same, under a name of its own: one that comes later sees what a broker has kept.
+    ///
+    /// # Panics
+    /// If the broker does not answer.
+    pub fn start_as(name: &str, port: u16) -> Self {
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
         let (client, mut connection) = Client::new(options, 64);
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -1,0 +1,80 @@
+//! The exchange as it is run: a cluster of NATS servers, one of which dies.
+//!
+//! It is one that leads no stream of MQTT: where a leader dies, the servers take no new session before they have
+//! elected another, and nothing that a client does makes that faster.
+
+use std::time::Duration;
+
+use eisbach_hil_tests::{MINUTE, Nats, Observer, Rig, RigOptions, Seen, Stopwatch, until};
+use serde_json::Value;
+
+/// From the death of a server to the first word through another.
+const LIMIT: Duration = Duration::from_secs(5);
+
+fn of<'a>(all: &'a [Seen], prefix: &str) -> impl Iterator<Item = &'a Seen> {
+    all.iter().filter(move |seen| seen.topic.starts_with(prefix))
+}
+
+/// The numbers of the events told, each once, in order.
+fn numbers(observer: &Observer) -> Vec<u64> {
+    let all = observer.all();
+    let events = of(&all, "eisbach/v1/node-0001/event");
+    let number =
+        |seen: &Seen| serde_json::from_slice::<Value>(&seen.payload).expect("JSON")["number"].as_u64();
+    let mut numbers: Vec<_> = events.filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+#[test]
+fn a_server_that_dies_costs_five_seconds_at_most_and_no_event() {
+    let mut cluster = Nats::cluster(3);
+    let mut places = [0, 1, 2];
+    places.sort_by_key(|at| cluster.leads(*at));
+    let ports = places.map(|at| cluster.ports()[at]);
+    // A third party, on a server that stays and leads.
+    let observer = Observer::start(ports[2]);
+    let brokers = ports.map(|port| format!("mqtt://127.0.0.1:{port}")).to_vec();
+    let rig = Rig::start(&RigOptions {
+        settings: vec![
+            ("exchange", "brokers", brokers.into()),
+            ("exchange.dsx", "rack_id", "r-12".into()),
+            ("exchange.json", "prefix", "eisbach/v1".into()),
+        ],
+        ..RigOptions::default()
+    });
+    let count = |prefix: &str| of(&observer.all(), prefix).count();
+    until(
+        "both faces speak",
+        MINUTE,
+        || (count("BMS/"), count("eisbach/v1/")),
+        |seen| seen.0 > 20 && seen.1 > 20,
+    );
+    rig.event("leak-sensor-fault");
+    rig.alarm_is("leak_sensor_fault", true, MINUTE);
+    until("its event", MINUTE, || numbers(&observer), |numbers| !numbers.is_empty());
+
+    let before = (count("BMS/"), count("eisbach/v1/"));
+    let since = Stopwatch::start();
+    cluster.kill(places[0]);
+    rig.event("leak-sensor-ok");
+    until(
+        "both faces speak through another server",
+        2 * LIMIT,
+        || (count("BMS/"), count("eisbach/v1/")),
+        |now| now.0 > before.0 + 5 && now.1 > before.1 + 5,
+    );
+    let took = since.elapsed();
+    eprintln!("spoke through another server after {} ms", took.as_millis());
+    assert!(took <= LIMIT, "{took:?}");
+
+    rig.alarm_is("leak_sensor_fault", false, MINUTE);
+    rig.event("leak-sensor-fault");
+    rig.alarm_is("leak_sensor_fault", true, MINUTE);
+    let last = || rig.status()["events"]["last"].as_u64();
+    let wanted = last().unwrap_or(3);
+    let seen = until("every event", MINUTE, || numbers(&observer), |numbers| numbers.last() >= Some(&wanted));
+    assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seen:?}");
+    assert_eq!(seen.first(), Some(&1), "{seen:?}");
+}
