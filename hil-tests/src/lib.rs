@@ -24,6 +24,7 @@ mod asyncapi;
 mod binaries;
 mod broker;
 mod clock;
+mod codecs;
 mod configuration;
 pub mod conformance;
 mod control_socket;
@@ -49,6 +50,7 @@ pub use asyncapi::Contract;
 pub use binaries::{Binary, binary};
 pub use broker::Mosquitto;
 pub use clock::{Stopwatch, wall_ms};
+pub use codecs::Codec;
 pub use configuration::Configuration;
 pub use echo::{
     ECHO, ECHO_UNIT, SPEED_REGISTER, echo_points, is_allowed, write_echo_profile, written_registers,

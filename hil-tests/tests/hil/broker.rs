@@ -1,12 +1,8 @@
 //! The facility's side, on a real mosquitto.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use eisbach_hil_tests::{Mosquitto, Observer, Rig, RigOptions, Seen, until};
-use eisbach_protocol::catalogue::{Kind, POINTS};
 use eisbach_protocol::sparkplug::{BD_SEQ, Metric, Payload, REBIRTH, Value};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -49,27 +45,6 @@ fn bd_seq(birth_or_death: &Seen) -> u8 {
     }
 }
 
-/// The same payloads, decoded by the Tahu project's own codec.
-fn foreign(messages: &[Seen]) -> Vec<serde_json::Value> {
-    let mut node = Command::new("node");
-    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/foreign/decode.js"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut node = node.spawn().expect("node is installed");
-    let mut input = node.stdin.take().unwrap();
-    let hex: Vec<String> =
-        messages.iter().map(|seen| seen.payload.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-    let writer = std::thread::spawn(move || hex.iter().for_each(|line| writeln!(input, "{line}").unwrap()));
-    let output = node.wait_with_output().unwrap();
-    writer.join().unwrap();
-    assert!(output.status.success(), "the foreign decoder failed; run .ci/install");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
 #[test]
 fn nbirth_comes_before_any_data_and_the_sequence_has_no_gap() {
     let (_rig, _broker, observer) = rig();
@@ -99,44 +74,6 @@ fn nbirth_comes_before_any_data_and_the_sequence_has_no_gap() {
         }
     }
     assert_eq!(born.len(), 13, "eight GPUs and five devices: {born:?}");
-}
-
-#[test]
-fn a_foreign_decoder_reads_every_metric_with_name_type_unit_and_quality() {
-    let (rig, _broker, observer) = rig();
-    rig.event("silence-room");
-    until("a value turns bad", MINUTE, || observer.count("DDEATH"), |deaths| *deaths > 0);
-    let messages = since_birth(&observer.all());
-    let decoded = foreign(&messages);
-    assert_eq!(decoded.len(), messages.len());
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    for (seen, theirs) in messages.iter().zip(&decoded) {
-        let ours = seen.payload();
-        let metrics = theirs["metrics"].as_array().map_or(&[][..], Vec::as_slice);
-        assert_eq!(metrics.len(), ours.metrics.len(), "{}", seen.topic);
-        if !seen.kind().ends_with("BIRTH") {
-            continue;
-        }
-        for (metric, ours) in metrics.iter().zip(&ours.metrics) {
-            let name = metric["name"].as_str().expect("a birth names its metrics");
-            assert_eq!(ours.name(), Some(name));
-            assert!(metric["type"].is_string() || metric["type"].is_number(), "{name}: {metric}");
-            let leaf = name.rsplit('/').next().unwrap();
-            if let Some(def) = POINTS.iter().find(|def| def.name == leaf && def.kind == Kind::Float) {
-                assert_eq!(metric["properties"]["engUnit"]["value"], def.unit, "{name}: {metric}");
-            }
-            if metric["value"].is_null() {
-                assert_eq!(
-                    metric["properties"]["Quality"]["value"], 0,
-                    "{name} is null and says so: {metric}"
-                );
-            }
-            *names.entry(name.to_owned()).or_default() += 1;
-        }
-    }
-    for def in &POINTS {
-        assert!(names.keys().any(|name| name.ends_with(def.name)), "{} is in no birth: {names:?}", def.name);
-    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod flow;
 mod flow_models;
 mod foreign_devices;
 mod foreign_masters;
+mod foreign_sparkplug;
 mod gpu_driver;
 mod gpu_foreign_readers;
 mod gpu_journal;
