@@ -6,7 +6,7 @@ use std::time::Duration;
 use eisbach_protocol::sparkplug;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 
-use crate::wait::until_some;
+use crate::wait::{until, until_some};
 
 /// One message.
 #[derive(Clone, Debug)]
@@ -60,7 +60,14 @@ impl Observer {
     /// # Panics
     /// If the broker does not answer.
     pub fn start_as(name: &str, port: u16) -> Self {
-        let mut options = MqttOptions::new(name, "127.0.0.1", port);
+        Self::with(MqttOptions::new(name, "127.0.0.1", port))
+    }
+
+    /// The same with these options, for instance with a certificate.
+    ///
+    /// # Panics
+    /// If the broker does not answer.
+    pub fn with(mut options: MqttOptions) -> Self {
         options.set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
         let (client, mut connection) = Client::new(options, 64);
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -103,5 +110,12 @@ impl Observer {
     /// Publishes something itself.
     pub fn publish(&self, topic: &str, payload: Vec<u8>, retain: bool) {
         self.client.publish(topic, QoS::AtMostOnce, retain, payload).expect("the observer is connected");
+    }
+
+    /// Publishes something that the broker keeps, once it has confirmed it.
+    pub fn keep(&self, topic: &str, payload: Vec<u8>) {
+        self.client.publish(topic, QoS::AtLeastOnce, true, payload).expect("the observer is connected");
+        let came = || self.seen.lock().unwrap().iter().any(|seen| seen.topic == topic);
+        until("it is kept", Duration::from_secs(10), came, |came| *came);
     }
 }

@@ -1,10 +1,12 @@
-//! `eisbach-sim certificates`: an authority, a server and clients of every role, for trying Modbus/TCP Security.
+//! `eisbach-sim certificates`: an authority, a server and clients of every role, for trying Modbus/TCP Security, and
+//! clients of any name, for a broker that goes by names.
 //!
 //! ```text
 //!   ca.pem ──signs──┬── server.pem    server.key      127.0.0.1, ::1, localhost
 //!                   ├── operator.pem  operator.key    role "operator": reads and writes
 //!                   ├── observer.pem  observer.key    role "observer": reads
-//!                   └── roleless.pem  roleless.key    no role: nothing
+//!                   ├── roleless.pem  roleless.key    no role: nothing
+//!                   └── NAME.pem      NAME.key        one for each further name
 //! ```
 //!
 //! The authority's own key is not kept. Not for a plant: whoever can read the folder is an operator.
@@ -37,6 +39,9 @@ const OBSERVER: &[u8] = b"\x0C\x08observer";
 pub struct CertificateArguments {
     /// Folder to write to; made if it is not there.
     dir: PathBuf,
+    /// Names of further clients: letters, digits, `_` and `-`.
+    #[arg(value_parser = name)]
+    names: Vec<String>,
 }
 
 /// Why there are no certificates.
@@ -60,24 +65,36 @@ pub enum CertificateError {
 /// # Errors
 /// As [`write`].
 pub fn run(arguments: &CertificateArguments) -> Result<(), CertificateError> {
-    write(&arguments.dir)
+    write(&arguments.dir, &arguments.names)
 }
 
-/// Writes all files into `folder`, in the place of older ones.
+/// A name becomes a file's.
+fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !text.is_empty() && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, _ and - only".to_owned())
+    }
+}
+
+/// Writes all files into `folder`, in the place of older ones; `names` are further clients.
 ///
 /// # Errors
 /// If a certificate cannot be made, or a file not be written.
-pub fn write(folder: &Path) -> Result<(), CertificateError> {
+pub fn write(folder: &Path, names: &[String]) -> Result<(), CertificateError> {
     std::fs::create_dir_all(folder)
         .map_err(|source| CertificateError::Write { path: folder.to_owned(), source })?;
     let authority = CertifiedIssuer::self_signed(authority(), KeyPair::generate()?)?;
     save(&folder.join(AUTHORITY), &authority.pem())?;
-    for (name, parameters) in [
+    let of_every_role = [
         ("server", server()?),
         ("operator", client("operator", Some(OPERATOR))),
         ("observer", client("observer", Some(OBSERVER))),
         ("roleless", client("roleless", None)),
-    ] {
+    ];
+    let of_names = names.iter().map(|name| (name.as_str(), client(name, None)));
+    for (name, parameters) in of_every_role.into_iter().chain(of_names) {
         let key = KeyPair::generate()?;
         let certificate = parameters.signed_by(&key, &authority)?;
         save(&folder.join(name).with_extension("pem"), &certificate.pem())?;

@@ -38,6 +38,7 @@ mod gpus;
 mod hooks;
 mod late_reply;
 mod restarts;
+mod security;
 mod serial_lines;
 mod the_loop;
 mod tls;

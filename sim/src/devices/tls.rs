@@ -181,7 +181,7 @@ mod tests {
             let (mut tasks, token) = (JoinSet::new(), CancellationToken::new());
             let hub = DeviceHub::start(&mut tasks, &token, &DeviceOptions::default()).unwrap();
             let folder = tempfile::tempdir().unwrap();
-            certificates::write(folder.path()).unwrap();
+            certificates::write(folder.path(), &[]).unwrap();
             let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).unwrap();
             let pump = hub.endpoint(DeviceKind::Pump).address;
             Identity::load(folder.path()).unwrap().serve(listener, pump, &mut tasks, &token);

@@ -193,7 +193,7 @@ impl Opening<'_> {
 
     fn tls(&mut self, kinds: &[DeviceKind], folder: PathBuf) -> Result<(), LineError> {
         if !folder.join(certificates::AUTHORITY).exists() {
-            certificates::write(&folder)?;
+            certificates::write(&folder, &[])?;
         }
         let identity = Identity::load(&folder)?;
         for kind in kinds {
