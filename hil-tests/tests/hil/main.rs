@@ -14,6 +14,7 @@ mod alarms;
 mod authority;
 mod bad_config;
 mod broker;
+mod commands;
 mod commissioning;
 mod conformance;
 mod detach;
