@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::salvage::Actuator;
 use crate::config::{self, Config, DeviceRole, FailsafeConfig, last_good};
 use crate::cycle::{self, Orders};
-use crate::desk::{Desk, DeskSettings, PinnedSeals};
+use crate::desk::{Desk, DeskSettings, IssuerKeys};
 use crate::episodes::Teller;
 use crate::forgive;
 use crate::gpu::server::{self, ServerSettings, StopFlag};
@@ -126,7 +126,7 @@ fn desk_settings(config: &Config, alarms: AlarmDesk) -> DeskSettings {
         node: config.node.clone(),
         state: config.state.clone(),
         commands: config.commands.clone(),
-        seals: Box::new(PinnedSeals::read(&config.commands.issuers)),
+        seals: Box::new(IssuerKeys::load(&config.commands)),
         alarms,
     }
 }

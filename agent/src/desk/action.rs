@@ -242,7 +242,9 @@ impl Action {
 }
 
 /// The points that a host may write, and what it thereby asks for. Only what goes in a safe direction.
-const PLAIN: [(PointId, fn(f32) -> Action); 3] = [
+type Plain = (PointId, fn(f32) -> Action);
+
+const PLAIN: [Plain; 3] = [
     (PointId::NodeBudget, |watts| Action::PowerBudget(Watts::new(watts))),
     (PointId::PumpAtLeast, |percent| Action::PumpAtLeast(Percent::new(percent))),
     (PointId::ValveAtMost, |percent| Action::ValveAtMost(Percent::new(percent))),

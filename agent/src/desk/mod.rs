@@ -40,7 +40,7 @@ pub use self::envelope::{Envelope, LONGEST as LONGEST_ENVELOPE, decode};
 pub use self::judge::{LONGEST_LIFE_MS, SKEW_MS};
 pub use self::orders::{InForce, Orders};
 pub use self::refusal::Refusal;
-pub use self::signature::{PinnedSeals, Seals};
+pub use self::signature::{IssuerKeys, Seals};
 use self::task::Task;
 use crate::alarms::AlarmDesk;
 use crate::clock::Clock;

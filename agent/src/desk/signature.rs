@@ -1,13 +1,24 @@
 //! Who can tell whether a signed envelope is its issuer's.
+//!
+//! ```text
+//!   [[commands.issuers]] key ─► file, at start ─► pinned under the issuer's name ─┐
+//!   header . envelope . signature ── by the key of that name? ────────────────────┴─► envelope, and whose it is
+//! ```
 
 use std::fmt::Debug;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use tracing::error;
 
-use crate::config::Issuer;
+use crate::config::CommandsConfig;
 use crate::facility::flex::jws::verify;
 use crate::facility::flex::keys::PinnedKey;
 use crate::report::events::Short;
+
+/// Longest key file that is read.
+const LONGEST: u64 = 64 * 1024;
 
 /// Keys that were pinned beforehand.
 pub trait Seals: Debug + Send + Sync {
@@ -15,68 +26,79 @@ pub trait Seals: Debug + Send + Sync {
     fn open(&self, compact: &str) -> Option<(Vec<u8>, Short)>;
 }
 
-/// The public keys of the issuers, each under its issuer's name.
+/// The keys of the issuers, each under its issuer's name.
 #[derive(Debug, Default)]
-pub struct PinnedSeals(Vec<PinnedKey>);
+pub struct IssuerKeys(Vec<PinnedKey>);
 
-impl PinnedSeals {
-    /// Reads the keys of those issuers that have one. Blocks while the disk does.
-    ///
-    /// An issuer whose key cannot be read is believed nothing, signed or not, and that is said.
+impl IssuerKeys {
+    /// Reads the key files of a configuration. A key that cannot be used leaves its issuer without a voice.
     #[must_use]
-    pub fn read(issuers: &[Issuer]) -> Self {
-        let pinned = issuers.iter().filter_map(|issuer| {
-            let path = issuer.key.as_ref()?;
-            let told = |problem: String| {
-                let key = path.display();
-                error!(issuer = issuer.name, %key, problem, "the issuer's key cannot be used: nothing of it is obeyed; give its public key as a PEM file");
-            };
-            let pem = std::fs::read(path).map_err(|problem| told(problem.to_string())).ok()?;
-            PinnedKey::from_pem(&issuer.name, &pem).map_err(|problem| told(problem.to_string())).ok()
-        });
-        Self(pinned.collect())
+    pub fn load(commands: &CommandsConfig) -> Self {
+        let mut keys = Vec::new();
+        for issuer in &commands.issuers {
+            let Some(path) = &issuer.key else { continue };
+            let path_shown = path.display();
+            match read(path).map(|pem| PinnedKey::from_pem(&issuer.name, &pem)) {
+                Ok(Ok(key)) => keys.push(key),
+                Ok(Err(error)) => {
+                    error!(issuer = issuer.name, "{path_shown} {error}; its commands are refused");
+                }
+                Err(error) => {
+                    error!(issuer = issuer.name, "{path_shown}: {error}; its commands are refused");
+                }
+            }
+        }
+        Self(keys)
     }
 }
 
-impl Seals for PinnedSeals {
+impl Seals for IssuerKeys {
     fn open(&self, compact: &str) -> Option<(Vec<u8>, Short)> {
-        let signed = verify(compact, &self.0).ok()?;
-        // Exactly one key has the name in the header, and it has signed.
-        let by = self.0.iter().find(|key| verify(compact, std::slice::from_ref(key)).is_ok())?;
-        Some((signed.payload, Short::new(by.kid())))
+        self.0.iter().find_map(|key| {
+            let signed = verify(compact, std::slice::from_ref(key)).ok()?;
+            Some((signed.payload, Short::new(key.kid())))
+        })
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    File::open(path)?.take(LONGEST).read_to_end(&mut pem)?;
+    Ok(pem)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facility::flex::bench::EcSigner;
-    use std::path::PathBuf;
-
-    fn issuer(name: &str, key: Option<PathBuf>) -> Issuer {
-        Issuer { name: name.to_owned(), may: Vec::new(), key }
-    }
+    use crate::config::Issuer;
+    use crate::facility::flex::jws::sign;
+    use crate::facility::flex::keys::SigningKey;
+    use rcgen::KeyPair;
 
     #[test]
-    fn what_an_issuer_has_signed_is_opened_under_its_name() {
+    fn a_signature_counts_for_the_issuer_of_its_key_and_for_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let (signer, stranger) = (EcSigner::new("scada"), EcSigner::new("scada"));
-        let key = folder.path().join("scada.pem");
-        std::fs::write(&key, signer.public_pem()).unwrap();
-        let seals = PinnedSeals::read(&[issuer("other", None), issuer("scada", Some(key))]);
-        assert_eq!(seals.open(&signer.sign(b"words")), Some((b"words".to_vec(), Short::new("scada"))));
-        assert_eq!(seals.open(&stranger.sign(b"words")), None);
-        assert_eq!(seals.open("words"), None);
-    }
+        let issuer = |name: &str, file: &str| Issuer {
+            name: name.to_owned(),
+            may: Vec::new(),
+            key: Some(folder.path().join(file)),
+        };
+        let pair = KeyPair::generate().unwrap();
+        std::fs::write(folder.path().join("scada.pem"), pair.public_key_pem()).unwrap();
+        std::fs::write(folder.path().join("broken.pem"), "no key").unwrap();
+        let issuers =
+            vec![issuer("other", "broken.pem"), issuer("scada", "scada.pem"), issuer("absent", "absent.pem")];
+        let keys = IssuerKeys::load(&CommandsConfig { issuers, ..CommandsConfig::default() });
 
-    #[test]
-    fn an_issuer_whose_key_cannot_be_read_is_believed_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = folder.path().join("scada.pem");
-        let signer = EcSigner::new("scada");
-        let read = || PinnedSeals::read(&[issuer("scada", Some(key.clone()))]);
-        assert_eq!(read().open(&signer.sign(b"words")), None);
-        std::fs::write(&key, "no key").unwrap();
-        assert_eq!(read().open(&signer.sign(b"words")), None);
+        let signed = |name: &str| {
+            let key = SigningKey::from_pem(name, pair.serialize_pem().as_bytes()).unwrap();
+            sign(b"{}", &key, 1_790_000_000_000).unwrap()
+        };
+        assert_eq!(keys.open(&signed("scada")), Some((b"{}".to_vec(), "scada".into())));
+        assert_eq!(keys.open(&signed("other")), None);
+        let (words, signature) =
+            signed("scada").rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert_eq!(keys.open(&format!("{words}x.{signature}")), None);
+        assert_eq!(IssuerKeys::default().open(&signed("scada")), None);
     }
 }

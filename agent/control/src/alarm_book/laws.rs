@@ -44,7 +44,6 @@ fn wish() -> impl Strategy<Value = Wish> {
 }
 
 /// A book with what is needed to judge it.
-#[derive(Default)]
 struct World {
     book: AlarmBook,
     conditions: Conditions,
@@ -52,6 +51,18 @@ struct World {
     /// Since when each condition holds, as the book has seen.
     since: [Option<Millis>; COUNT],
     shelved_at: [Option<u64>; COUNT],
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            book: AlarmBook::default(),
+            conditions: Conditions::default(),
+            now: Moment::default(),
+            since: [None; COUNT],
+            shelved_at: [None; COUNT],
+        }
+    }
 }
 
 impl World {

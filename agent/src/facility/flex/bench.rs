@@ -62,10 +62,6 @@ impl EcSigner {
         PinnedKey::from_pem(&self.kid, self.pair.public_key_pem().as_bytes()).unwrap()
     }
 
-    pub(crate) fn public_pem(&self) -> String {
-        self.pair.public_key_pem()
-    }
-
     pub(crate) fn private_pem(&self) -> String {
         self.pair.serialize_pem()
     }
