@@ -258,7 +258,7 @@ mod tests {
     async fn without_a_certificate_of_our_authority_nobody_gets_in() {
         let bench = Bench::new();
         let strangers = tempfile::tempdir().unwrap();
-        certificates::write(strangers.path()).unwrap();
+        certificates::write(strangers.path(), &[]).unwrap();
         for name in [None, Some("operator")] {
             // With TLS 1.3 a client learns of its refusal only with the first answer.
             let refused = match bench.connect(strangers.path(), name).await {
