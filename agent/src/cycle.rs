@@ -66,6 +66,7 @@ pub async fn run(
     token: &CancellationToken,
 ) -> bool {
     let first = *orders.borrow_and_update();
+    let mut tuning = first.tuning;
     let mut leaking = latch.found_at_start();
     let mut controller =
         if leaking { Controller::with_latched_leak(first.tuning) } else { Controller::new(first.tuning) };
@@ -85,12 +86,15 @@ pub async fn run(
         }
         if orders.has_changed().unwrap_or(false) {
             let orders = *orders.borrow_and_update();
-            controller.retune(orders.tuning);
+            tuning = orders.tuning;
+            controller.retune(tuning);
             cycle.set_alarm(Alarm::ConfigRefused, orders.config_refused);
         }
         let began = clock.now();
         let reset = latch.was_reset();
         cycle.commands.in_force = tray.in_force(began);
+        let standing = links.standing(began).allowed(tray.is_local(), tuning.supply_target);
+        standing.join(&mut cycle.commands.in_force);
         let snapshot = snapshot(links, gpus_expected, &cycle.commands.in_force, reset, began);
         let decision = controller.step(&snapshot, began);
         leaking = decision.state == StateName::Leak;

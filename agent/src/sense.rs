@@ -31,14 +31,12 @@ const POSSIBLE_WATTS: RangeInclusive<f32> = 0.0..=3000.0;
 pub fn snapshot(links: &Links, gpus_expected: usize, orders: &InForce, reset: bool, now: Millis) -> Snapshot {
     let quantity = Quantities { links, now };
     let view = links.gpu.view();
-    let (mut remote, mut power_budget) = (orders.remote, orders.power_budget);
-    links.standing(now).join(&mut remote, &mut power_budget);
     Snapshot {
         gpus: gpus(&view, now),
         gpus_expected,
         detached: view.is_detached(now),
-        power_budget,
-        remote,
+        power_budget: orders.power_budget,
+        remote: orders.remote,
         pump: PumpInput {
             running: quantity.flag(DeviceRole::Pump, Signal::PumpRunning),
             alarm: quantity.flag(DeviceRole::Pump, Signal::PumpAlarm),

@@ -13,8 +13,7 @@ use std::path::Path;
 use tracing::error;
 
 use crate::config::CommandsConfig;
-use crate::facility::flex::jws::verify;
-use crate::facility::flex::keys::PinnedKey;
+use crate::facility::{PinnedKey, verify};
 use crate::report::events::Short;
 
 /// Longest key file that is read.
@@ -54,10 +53,8 @@ impl IssuerKeys {
 
 impl Seals for IssuerKeys {
     fn open(&self, compact: &str) -> Option<(Vec<u8>, Short)> {
-        self.0.iter().find_map(|key| {
-            let signed = verify(compact, std::slice::from_ref(key)).ok()?;
-            Some((signed.payload, Short::new(key.kid())))
-        })
+        let signed = verify(compact, &self.0).ok()?;
+        Some((signed.payload, Short::new(&signed.kid)))
     }
 }
 
@@ -71,8 +68,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::config::Issuer;
-    use crate::facility::flex::jws::sign;
-    use crate::facility::flex::keys::SigningKey;
+    use crate::facility::{SigningKey, sign};
     use rcgen::KeyPair;
 
     #[test]

@@ -13,7 +13,7 @@ mod counters;
 mod dsx;
 mod face;
 mod faces;
-pub(crate) mod flex;
+mod flex;
 mod json;
 mod link;
 mod settings;
@@ -44,6 +44,9 @@ pub use self::counters::FacilityCounters;
 pub(crate) use self::dsx::fits;
 pub use self::dsx::{Described, DsxSettings, Points, RequestSettings};
 pub use self::flex::{FlexRules, FlexSettings, IssuerFiles, IssuerRole};
+pub(crate) use self::flex::{PinnedKey, verify};
+#[cfg(test)]
+pub(crate) use self::flex::{SigningKey, sign};
 pub use self::json::JsonSettings;
 pub use self::link::{BrokerAddress, BrokerAddressError, CertificateState, CertificateStatus};
 pub use self::settings::{FacilityError, FacilitySettings, KEEP_ALIVE_S};

@@ -8,9 +8,10 @@
 //! A face says it anew with every report, connected or not. So a face that hangs keeps nothing alive, and a broker
 //! that is gone changes nothing.
 
-use eisbach_control::Remote;
 use eisbach_protocol::units::{Celsius, Millis, Watts};
 use tokio::sync::watch;
+
+use crate::desk::InForce;
 
 /// What is not said again for this is over: fifty cycles.
 const HOLD: Millis = Millis::from_secs(5);
@@ -40,12 +41,21 @@ impl Standing {
         }
     }
 
+    /// What of it holds: while somebody works on the node (`local`), only what goes in a safe direction. `own` is the
+    /// agent's own supply temperature.
+    #[must_use]
+    pub fn allowed(self, local: bool, own: Celsius) -> Self {
+        let supply_target = self.supply_target.filter(|target| !local || *target <= own);
+        Self { supply_target, isolate: self.isolate && !local, ..self }
+    }
+
     /// Adds it to the orders that came by commands; where they differ the safer counts.
-    pub fn join(&self, remote: &mut Remote, power_budget: &mut Option<Watts>) {
+    pub fn join(&self, orders: &mut InForce) {
+        let remote = &mut orders.remote;
         remote.supply_target = least(remote.supply_target, self.supply_target, Celsius::smaller);
-        *power_budget = least(*power_budget, self.power_budget, Watts::smaller);
         remote.drain |= self.drain;
         remote.isolate |= self.isolate;
+        orders.power_budget = least(orders.power_budget, self.power_budget, Watts::smaller);
     }
 }
 
@@ -105,14 +115,40 @@ mod tests {
 
     #[test]
     fn it_only_makes_orders_of_commands_safer() {
-        let standing = Standing { supply_target: Some(Celsius::new(40.0)), ..Standing::default() };
-        let (mut remote, mut budget) =
-            (Remote { supply_target: Some(Celsius::new(30.0)), ..Remote::default() }, Some(Watts::new(1.0)));
-        standing.join(&mut remote, &mut budget);
-        assert_eq!((remote.supply_target, budget), (Some(Celsius::new(30.0)), Some(Watts::new(1.0))));
-        let mut budget = None;
-        Standing { power_budget: Some(Watts::new(9.0)), isolate: true, ..standing }
-            .join(&mut remote, &mut budget);
-        assert_eq!((budget, remote.isolate, remote.drain), (Some(Watts::new(9.0)), true, false));
+        let standing = Standing {
+            supply_target: Some(Celsius::new(40.0)),
+            power_budget: Some(Watts::new(9.0)),
+            isolate: true,
+            ..Standing::default()
+        };
+        let mut orders = InForce { power_budget: Some(Watts::new(1.0)), ..InForce::default() };
+        orders.remote.supply_target = Some(Celsius::new(30.0));
+        standing.join(&mut orders);
+        assert_eq!(
+            (orders.remote.supply_target, orders.power_budget),
+            (Some(Celsius::new(30.0)), Some(Watts::new(1.0)))
+        );
+        assert!(orders.remote.isolate && !orders.remote.drain);
+        let mut orders = InForce::default();
+        standing.join(&mut orders);
+        assert_eq!(
+            (orders.remote.supply_target, orders.power_budget),
+            (standing.supply_target, standing.power_budget)
+        );
+    }
+
+    #[test]
+    fn while_somebody_works_on_the_node_only_what_is_safe_holds() {
+        let (own, colder, warmer) = (Celsius::new(35.0), Celsius::new(30.0), Celsius::new(40.0));
+        let of = |target| Standing {
+            supply_target: Some(target),
+            isolate: true,
+            drain: true,
+            ..Standing::default()
+        };
+        assert_eq!(of(warmer).allowed(false, own), of(warmer));
+        let held = Standing { drain: true, ..Standing::default() };
+        assert_eq!(of(warmer).allowed(true, own), held);
+        assert_eq!(of(colder).allowed(true, own), Standing { supply_target: Some(colder), ..held });
     }
 }

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use super::keys::PinnedKey;
 
 /// The compact form of these parts.
-pub(crate) fn compact(header: &Value, payload: &[u8], signature: &[u8]) -> String {
+pub(super) fn compact(header: &Value, payload: &[u8], signature: &[u8]) -> String {
     let header = BASE64.encode(header.to_string());
     format!("{header}.{}.{}", BASE64.encode(payload), BASE64.encode(signature))
 }
@@ -26,7 +26,7 @@ fn signing_input(header: &Value, payload: &[u8]) -> String {
 }
 
 /// An event of `source` that carries `data`, at `wall_ms`. Each has an id of its own.
-pub(crate) fn event(source: &str, kind: &str, wall_ms: u64, data: &Value) -> Value {
+pub(super) fn event(source: &str, kind: &str, wall_ms: u64, data: &Value) -> Value {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(wall_ms) * 1_000_000).unwrap();
@@ -41,36 +41,36 @@ pub(crate) fn event(source: &str, kind: &str, wall_ms: u64, data: &Value) -> Val
 
 /// Somebody with a P-256 key.
 #[derive(Debug)]
-pub(crate) struct EcSigner {
+pub(super) struct EcSigner {
     kid: String,
     pair: KeyPair,
 }
 
 impl EcSigner {
-    pub(crate) fn new(kid: &str) -> Self {
+    pub(super) fn new(kid: &str) -> Self {
         let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         Self { kid: kid.to_owned(), pair }
     }
 
     /// The same one at each call.
-    pub(crate) fn fixed() -> &'static Self {
+    pub(super) fn fixed() -> &'static Self {
         static SIGNER: LazyLock<EcSigner> = LazyLock::new(|| EcSigner::new("k1"));
         &SIGNER
     }
 
-    pub(crate) fn pinned(&self) -> PinnedKey {
+    pub(super) fn pinned(&self) -> PinnedKey {
         PinnedKey::from_pem(&self.kid, self.pair.public_key_pem().as_bytes()).unwrap()
     }
 
-    pub(crate) fn private_pem(&self) -> String {
+    pub(super) fn private_pem(&self) -> String {
         self.pair.serialize_pem()
     }
 
-    pub(crate) fn sign(&self, payload: &[u8]) -> String {
+    pub(super) fn sign(&self, payload: &[u8]) -> String {
         self.sign_under(&json!({"alg": "ES256", "kid": self.kid}), payload)
     }
 
-    pub(crate) fn sign_under(&self, header: &Value, payload: &[u8]) -> String {
+    pub(super) fn sign_under(&self, header: &Value, payload: &[u8]) -> String {
         let random = SystemRandom::new();
         let pkcs8 = self.pair.serialize_der();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8, &random).unwrap();
@@ -81,26 +81,26 @@ impl EcSigner {
 
 /// Somebody with an RSA key of 2048 bits.
 #[derive(Debug)]
-pub(crate) struct RsaSigner {
+pub(super) struct RsaSigner {
     kid: String,
     pem: String,
 }
 
 impl RsaSigner {
-    pub(crate) fn new(kid: &str) -> Self {
+    pub(super) fn new(kid: &str) -> Self {
         static PEM: LazyLock<String> = LazyLock::new(|| rsa_private_pem(2048));
         Self { kid: kid.to_owned(), pem: PEM.clone() }
     }
 
-    pub(crate) fn public_pem(&self) -> String {
+    pub(super) fn public_pem(&self) -> String {
         openssl(&["pkey", "-pubout"], &self.pem)
     }
 
-    pub(crate) fn pinned(&self) -> PinnedKey {
+    pub(super) fn pinned(&self) -> PinnedKey {
         PinnedKey::from_pem(&self.kid, self.public_pem().as_bytes()).unwrap()
     }
 
-    pub(crate) fn sign(&self, payload: &[u8]) -> String {
+    pub(super) fn sign(&self, payload: &[u8]) -> String {
         let header = json!({"alg": "RS256", "kid": self.kid});
         let der = PrivatePkcs8KeyDer::from_pem_slice(self.pem.as_bytes()).unwrap();
         let key = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
@@ -112,7 +112,7 @@ impl RsaSigner {
 }
 
 /// The public half of a fresh RSA key.
-pub(crate) fn rsa_public_pem(bits: u16) -> String {
+pub(super) fn rsa_public_pem(bits: u16) -> String {
     openssl(&["pkey", "-pubout"], &rsa_private_pem(bits))
 }
 

@@ -23,6 +23,8 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 /// Words that somebody whose key we hold has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
+    /// Name of the key.
+    pub(crate) kid: String,
     /// What was signed.
     pub(crate) payload: Vec<u8>,
     /// When it was signed, seconds since 1970, where the signer says so.
@@ -105,7 +107,7 @@ pub(crate) fn verify(compact: &str, keys: &[PinnedKey]) -> Result<Signed, Disbel
     }
     let mut seal = Digest::default();
     seal.copy_from_slice(digest(&SHA256, input.as_bytes()).as_ref());
-    Ok(Signed { payload, signed_at: header.iat, digest: seal })
+    Ok(Signed { kid: header.kid, payload, signed_at: header.iat, digest: seal })
 }
 
 /// `payload` signed by us at `wall_ms`; none if the system has no random numbers.

@@ -11,9 +11,9 @@
 mod engine;
 mod face;
 mod gate;
-pub(crate) mod jws;
+mod jws;
 mod keeper;
-pub(crate) mod keys;
+mod keys;
 mod load;
 mod ramp;
 mod refusal;
@@ -23,11 +23,17 @@ mod shed;
 mod words;
 
 #[cfg(test)]
-pub(crate) mod bench;
+mod bench;
 #[cfg(test)]
 mod tests;
 
 pub use self::engine::FlexRules;
 pub(super) use self::face::FlexFace;
+#[cfg(test)]
+pub(crate) use self::jws::sign;
+pub(crate) use self::jws::verify;
 pub(super) use self::keeper::Keeper as FlexKeeper;
+pub(crate) use self::keys::PinnedKey;
+#[cfg(test)]
+pub(crate) use self::keys::SigningKey;
 pub use self::settings::{FlexSettings, IssuerFiles, IssuerRole};
