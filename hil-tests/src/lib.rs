@@ -20,7 +20,6 @@
     reason = "a test rig fails loudly"
 )]
 
-mod asyncapi;
 mod binaries;
 mod broker;
 mod clock;
@@ -47,7 +46,6 @@ mod tap;
 mod truth;
 mod wait;
 
-pub use asyncapi::Contract;
 pub use binaries::{Binary, binary};
 pub use broker::Mosquitto;
 pub use clock::{Stopwatch, wall_ms};

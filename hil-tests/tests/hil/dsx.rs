@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use eisbach_hil_tests::{
-    Contract, MINUTE, Mosquitto, Nats, Observer, Rig, RigOptions, Seen, until, until_some,
-};
+use eisbach_hil_tests::{MINUTE, Mosquitto, Nats, Observer, Rig, RigOptions, Seen, until, until_some};
 use serde_json::{Value, json};
+
+use crate::contract::Contract;
 
 const SUPPLY_TARGET: &str = "BMS/v1/PUB/Value/CDU/LiquidTemperature/site1/r12/loop/SupplySetpoint";
 const REQUEST: &str =

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use eisbach_hil_tests::{
-    Contract, MINUTE, Mosquitto, Observer, Rig, RigOptions, Signer, flex_event, rfc3339, until, until_some,
+    MINUTE, Mosquitto, Observer, Rig, RigOptions, Signer, flex_event, rfc3339, until, until_some,
 };
 use serde_json::{Value, json};
+
+use crate::contract::Contract;
 
 const SET: &str = "grid/v1/isv/acme/loadtarget/set";
 const ISV: &str = "//grid/v1/isv/acme";
@@ -21,6 +23,11 @@ fn watts(value: f64) -> Value {
 fn limits(rig: &Rig) -> f64 {
     let truth = rig.truth();
     (0..8).map(|gpu| truth.number(&format!("/requests/{gpu}/limit_watts"))).sum()
+}
+
+/// Each limit is rounded to a milliwatt, so that eight of them may add up to a little more.
+fn within(limits: f64, cap: f64) -> bool {
+    limits <= cap + 0.01
 }
 
 /// A node whose power words come from somebody with this key, in this folder.
@@ -94,7 +101,7 @@ fn only_what_its_issuer_signed_lowers_the_limits_and_what_came_of_hints_is_told_
 
     let first = flex_event(ISV, kind, &json!(acme.sign(&set(4000.0))));
     say(SET, &first);
-    until("limits within the target", MINUTE, || limits(&rig), |limits| *limits <= 4000.0);
+    until("limits within the target", MINUTE, || limits(&rig), |limits| within(*limits, 4000.0));
     say(SET, &first);
     until("the replay's reason", MINUTE, reasons, |reasons| reasons.iter().any(|told| told == "replayed"));
 
@@ -109,7 +116,7 @@ fn only_what_its_issuer_signed_lowers_the_limits_and_what_came_of_hints_is_told_
     };
     let kind = "grid.powerbreach.alert.v1";
     say(BREACH, &flex_event(AGENT, kind, &json!(maxlps.sign(&breach("active", &hints)))));
-    until("limits within the hint", MINUTE, || limits(&rig), |limits| *limits <= 3500.0);
+    until("limits within the hint", MINUTE, || limits(&rig), |limits| within(*limits, 3500.0));
     let outcomes = || observer.all().into_iter().filter(|seen| seen.topic == ENFORCEMENT).collect::<Vec<_>>();
     let outcome = |place: usize| {
         let seen = until_some("an outcome", Duration::from_secs(20), || outcomes().into_iter().nth(place));
@@ -136,5 +143,5 @@ fn only_what_its_issuer_signed_lowers_the_limits_and_what_came_of_hints_is_told_
         contract.validate("#/components/schemas/PowerBreachAlertData", &breach("active", &hints)).unwrap();
         eprintln!("outcomes judged by NVIDIA's dsx-flex.yaml");
     }
-    assert!(limits(&rig) <= 4000.0, "the target still holds");
+    assert!(within(limits(&rig), 4000.0), "the target still holds");
 }

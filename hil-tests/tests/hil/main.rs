@@ -17,6 +17,7 @@ mod broker;
 mod commands;
 mod commissioning;
 mod conformance;
+mod contract;
 mod detach;
 mod devices;
 mod dsx;

@@ -16,7 +16,7 @@ use serde_json::Value;
 const FOLDER: &str = "EISBACH_DSX_SCHEMAS";
 
 /// One contract.
-pub struct Contract {
+pub(crate) struct Contract {
     document: Value,
     url: String,
     compiler: Compiler,
@@ -34,7 +34,7 @@ impl Contract {
     ///
     /// # Panics
     /// If the folder is given and the file cannot be read.
-    pub fn load(name: &str) -> Option<Self> {
+    pub(crate) fn load(name: &str) -> Option<Self> {
         let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
             eprintln!("NOT CHECKED against NVIDIA's {name}: set {FOLDER} to the folder that holds it");
             return None;
@@ -56,7 +56,7 @@ impl Contract {
     ///
     /// # Errors
     /// One line.
-    pub fn judge(&mut self, topic: &str, payload: &Value) -> Result<(), String> {
+    pub(crate) fn judge(&mut self, topic: &str, payload: &Value) -> Result<(), String> {
         let (address, point) = address(topic).ok_or_else(|| format!("{topic}: no topic of the bus"))?;
         let channels = self.document["channels"].as_object().ok_or("the contract has no channels")?;
         let of = |(_, channel): &(&String, &Value)| channel["address"] == address;
@@ -80,7 +80,7 @@ impl Contract {
     ///
     /// # Errors
     /// What the schema says.
-    pub fn validate(&mut self, place: &str, value: &Value) -> Result<(), String> {
+    pub(crate) fn validate(&mut self, place: &str, value: &Value) -> Result<(), String> {
         let schema: SchemaIndex = self
             .compiler
             .compile(&format!("{}{place}", self.url), &mut self.schemas)
