@@ -84,6 +84,11 @@ impl Mosquitto {
         self.port
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Takes it away.
     pub fn stop(&mut self) {
         self.process.stop(Duration::from_secs(5));
