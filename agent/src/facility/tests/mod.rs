@@ -6,6 +6,7 @@
 //!   history   what a host did not hear
 //!   hosting   the primary host, and the walk over the brokers
 //!   laws      any order of events, read by a strict host
+//!   malformed messages that are none
 //!   tls       the same within TLS
 //!   link      the whole link against a scripted broker on a real socket
 //! ```
@@ -16,6 +17,7 @@ mod host;
 mod hosting;
 mod laws;
 mod link;
+mod malformed;
 mod rules;
 mod settings;
 mod tls;
