@@ -11,7 +11,7 @@ use crate::observer::Seen;
 /// A foreign codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
-    /// That of the Eclipse Tahu project, in JavaScript: npm `sparkplug-payload`.
+    /// That of the Eclipse Tahu project: npm `sparkplug-payload`.
     Tahu,
     /// An independent one in Python: PyPI `pysparkplug`.
     Pysparkplug,
