@@ -13,7 +13,7 @@ use crate::observer::Seen;
 pub enum Codec {
     /// That of the Eclipse Tahu project: npm `sparkplug-payload`.
     Tahu,
-    /// An independent one in Python: PyPI `pysparkplug`.
+    /// An independent one in Python: `pysparkplug`.
     Pysparkplug,
 }
 
