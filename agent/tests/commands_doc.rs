@@ -1,5 +1,5 @@
 //! docs/commands.md says what the code does: every action and every reason, with the same words, in the same order.
-#![allow(clippy::unwrap_used, reason = "tests may be blunt")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
 
 use eisbach_agent::desk::{ACTIONS, ActionDef, LONGEST_ENVELOPE, LONGEST_LIFE_MS, Refusal, SKEW_MS, decode};
 

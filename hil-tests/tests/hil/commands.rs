@@ -66,8 +66,8 @@ impl Facility {
         self.answer(&envelope["id"], before)
     }
 
-    fn asks(&self, issuer: &str, action: &str, params: Value) -> String {
-        self.says(&self.envelope(issuer, action, &params))
+    fn asks(&self, issuer: &str, action: &str, params: &Value) -> String {
+        self.says(&self.envelope(issuer, action, params))
     }
 
     fn answer(&self, id: &Value, before: usize) -> String {
@@ -80,7 +80,8 @@ impl Facility {
         let events = all.iter().filter(|seen| seen.topic == "eisbach/v1/node-0001/event");
         let events = events.filter_map(|seen| serde_json::from_slice::<Value>(&seen.payload).ok());
         let ours = events.filter(|event| event["kind"] == "command" && event["id"] == *id);
-        ours.map(|event| event["reason"].as_str().or(event["state"].as_str()).unwrap().to_owned()).collect()
+        ours.map(|event| event["reason"].as_str().or_else(|| event["state"].as_str()).unwrap().to_owned())
+            .collect()
     }
 
     fn node(&self, point: &str) -> Value {
@@ -101,12 +102,12 @@ impl Facility {
 #[test]
 fn i04_anybody_gets_more_cooling_and_nobody_else_gets_anything_else() {
     let mut facility = Facility::start();
-    assert_eq!(facility.asks("stranger", "pump_at_least", json!({"percent": 97, "for_s": 60})), "accepted");
+    assert_eq!(facility.asks("stranger", "pump_at_least", &json!({"percent": 97, "for_s": 60})), "accepted");
     facility.speed_reaches(97.0);
     assert_eq!(facility.rig.point("pump", "Leader")["value"], "remote");
 
     let manual = json!({"pump_percent": 99, "for_s": 300});
-    assert_eq!(facility.asks("stranger", "manual", manual.clone()), "not_allowed");
+    assert_eq!(facility.asks("stranger", "manual", &manual), "not_allowed");
     let held = facility.envelope("scada-1", "manual", &manual);
     assert_eq!(facility.says(&held), "accepted");
     until("it is manual", LIMIT, || facility.node("Mode"), |mode| mode == "manual");
@@ -164,8 +165,8 @@ fn i04_a_host_asks_for_less_power_and_a_person_at_the_node_has_the_last_word() {
     assert!(switched.status.success(), "{switched:?}");
     assert_eq!(facility.answer(&envelope["id"], 1), "done");
     assert_eq!(facility.node("Mode"), "maintenance");
-    assert_eq!(facility.asks("scada-1", "manual", json!({"pump_percent": 98, "for_s": 60})), "local");
-    assert_eq!(facility.asks("stranger", "pump_at_least", json!({"percent": 97, "for_s": 60})), "accepted");
+    assert_eq!(facility.asks("scada-1", "manual", &json!({"pump_percent": 98, "for_s": 60})), "local");
+    assert_eq!(facility.asks("stranger", "pump_at_least", &json!({"percent": 97, "for_s": 60})), "accepted");
     assert!(facility.rig.ask(&["maintenance", "off"]).status.success());
-    assert_eq!(facility.asks("scada-1", "manual", json!({"pump_percent": 98, "for_s": 60})), "accepted");
+    assert_eq!(facility.asks("scada-1", "manual", &json!({"pump_percent": 98, "for_s": 60})), "accepted");
 }
