@@ -26,6 +26,12 @@ impl Clock {
         Millis::new(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// How long `at` is past.
+    #[must_use]
+    pub fn since(&self, at: Millis) -> Duration {
+        Duration::from_millis(self.now().since(at).get())
+    }
+
     /// The same, finer: for what is measured rather than controlled.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

@@ -54,7 +54,7 @@ counters! {
     rebirths
     /// Connections that were made after the first.
     reconnects
-    /// Messages from the broker that came faster than they could be looked at.
+    /// Messages from the broker that came faster than they could be looked at, or were too long.
     dropped
     /// Commands that were not obeyed.
     commands_refused

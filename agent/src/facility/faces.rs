@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use eisbach_protocol::units::Millis;
 use tokio::sync::mpsc;
 
 use super::counters::Counters;
@@ -46,7 +47,7 @@ impl Faces {
             let face = SparkplugFace::new(
                 sparkplug,
                 &settings.node,
-                settings.brokers.len() > 1,
+                (settings.brokers.len() > 1, Millis::from_secs(settings.keep_alive_s.into())),
                 Arc::clone(counters),
             )
             .map_err(|(what, reason)| FacilityError::Id { what, reason })?

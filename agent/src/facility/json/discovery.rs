@@ -34,6 +34,8 @@ fn component(id: &str, def: &PointDef) -> Value {
         "unique_id": format!("{id}-{}", def.name),
         "unit_of_measurement": unit(def.unit),
         "state_class": "measurement",
+        // Three times the pace at which unchanged words are told again.
+        "expire_after": 180,
         "value_template": format!("{{{{ value_json.{} }}}}", def.name),
     })
 }

@@ -26,6 +26,8 @@ use crate::report::{ObjectReport, Report};
 
 /// Unchanged objects are told again after this, for those who keep nothing.
 const REFRESH: Millis = Millis::from_secs(60);
+/// Shortest time between two tellings of everything.
+const REPEAT_PAUSE: Millis = Millis::from_secs(5);
 /// Events told in one step: a flood leaves room for the rest.
 const EVENTS_A_STEP: usize = 16;
 
@@ -49,6 +51,8 @@ pub(super) struct JsonFace {
     greeting: Greeting,
     objects: Vec<Told>,
     alarms: Option<String>,
+    /// When this run of the agent first told something: with it, an event's number is the event's alone.
+    run_ms: u64,
     /// Newest event told, and newest that the broker has confirmed.
     told: u64,
     confirmed: u64,
@@ -81,6 +85,7 @@ impl JsonFace {
             greeting: Greeting::Due,
             objects: Vec::new(),
             alarms: None,
+            run_ms: 0,
             told: 0,
             confirmed: 0,
             desk: None,
@@ -95,9 +100,13 @@ impl JsonFace {
     }
 
     /// Tells all once more if somebody asked for it.
-    fn begin_anew_if_asked(&mut self) {
+    fn begin_anew_if_asked(&mut self, now: Moment) {
         let rebirths = self.desk.as_ref().map_or(0, Desk::rebirths);
-        if std::mem::replace(&mut self.rebirths, rebirths) != rebirths {
+        let pause_over = match self.greeting {
+            Greeting::Said { at } => now.at.since(at) >= REPEAT_PAUSE,
+            Greeting::Due => true,
+        };
+        if pause_over && std::mem::replace(&mut self.rebirths, rebirths) != rebirths {
             self.greeting = Greeting::Due;
             self.objects.clear();
             self.alarms = None;
@@ -154,6 +163,19 @@ impl JsonFace {
         Ok(())
     }
 
+    /// What is no longer there is told so once: its kept word would say for ever that it is.
+    fn tell_gone(&mut self, report: &Report, out: &mut Outlet<'_>) -> Result<(), Refused> {
+        while let Some(place) =
+            self.objects.iter().position(|told| !report.objects.iter().any(|object| object.name == told.name))
+        {
+            let Some(gone) = self.objects.get(place) else { break };
+            let payload = text::gone(report.wall_ms);
+            out.publish(&self.topic(&gone.name), payload.into_bytes(), Delivery::Kept)?;
+            self.objects.remove(place);
+        }
+        Ok(())
+    }
+
     fn tell_alarms(&mut self, report: &Report, out: &mut Outlet<'_>) -> Result<(), Refused> {
         let standing = text::alarms(report);
         if self.alarms.as_ref() == Some(&standing) {
@@ -177,7 +199,7 @@ impl JsonFace {
             self.told += news.missed;
         }
         for event in news.events.take(EVENTS_A_STEP) {
-            out.publish(&topic, text::event(event).into_bytes(), Delivery::Sure)?;
+            out.publish(&topic, text::event(event, self.run_ms).into_bytes(), Delivery::Sure)?;
             self.told = event.number;
         }
         Ok(())
@@ -207,11 +229,15 @@ impl Face for JsonFace {
         now: Moment,
         out: Option<&mut Outlet<'_>>,
     ) -> Result<(), Refused> {
+        if self.run_ms == 0 {
+            self.run_ms = report.wall_ms;
+        }
         let Some(out) = out else { return Ok(()) };
-        self.begin_anew_if_asked();
+        self.begin_anew_if_asked(now);
         self.greet(report, now, out)?;
         self.tell_events(report, out)?;
         self.tell_alarms(report, out)?;
+        self.tell_gone(report, out)?;
         report.objects.iter().try_for_each(|object| self.tell_object(report, object, now, out))
     }
 

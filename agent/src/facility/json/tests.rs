@@ -197,6 +197,32 @@ fn an_object_is_told_on_change_at_most_once_a_period_and_at_least_each_minute() 
 }
 
 #[test]
+fn i11_an_object_that_is_gone_is_told_gone_once() {
+    let mut world = World::met();
+    world.report.objects.pop();
+    world.pass(100);
+    let said = world.said();
+    let (topic, payload, delivery) = said.first().unwrap();
+    assert_eq!((topic.as_str(), *delivery), ("eisbach/v1/node-7/pump", Delivery::Kept));
+    assert_eq!(json(payload)["online"], false);
+    world.pass(60_000);
+    assert!(!world.topics().contains(&"pump".to_owned()));
+}
+
+#[test]
+fn an_event_s_number_is_its_own_with_the_run_it_belongs_to() {
+    let mut world = World::met();
+    world.happens(1);
+    world.pass(100);
+    let said = world.said();
+    let (_, event, _) = said.iter().find(|(topic, ..)| topic.ends_with("/event")).unwrap();
+    assert_eq!(
+        (json(event)["number"].as_u64(), json(event)["run"].as_u64()),
+        (Some(1), Some(1_790_000_000_000))
+    );
+}
+
+#[test]
 fn events_are_numbered_and_told_once() {
     let mut world = World::met();
     world.happens(20);

@@ -80,6 +80,11 @@ pub(super) fn status(online: bool, wall_ms: Option<u64>) -> String {
     }
 }
 
+/// An object that is no longer there.
+pub(super) fn gone(wall_ms: u64) -> String {
+    json!({ "timestamp": wall_ms, "online": false, "quality": {} }).to_string()
+}
+
 /// The alarms that there is something to tell about, as a list in a text.
 pub(super) fn alarms(report: &Report) -> String {
     let list = report.alarms().filter(|(_, view)| view.is_of_interest()).map(|(def, view)| {
@@ -111,15 +116,18 @@ pub(super) fn missed(wall_ms: u64, count: u64) -> String {
     json!({ "kind": "missed", "timestamp": wall_ms, "count": count }).to_string()
 }
 
-/// What happened.
-pub(super) fn event(event: &Event) -> String {
+/// What happened, in the run of the agent that began to tell at `run_ms`.
+pub(super) fn event(event: &Event, run_ms: u64) -> String {
     let number = event.number;
-    match &event.kind {
+    let mut told = match &event.kind {
         EventKind::Alarm(event) => alarm_event(number, event),
         EventKind::Command(answer) => command_event(number, answer),
         EventKind::Power(outcome) => power_event(number, outcome),
+    };
+    if let Value::Object(fields) = &mut told {
+        fields.insert("run".into(), run_ms.into());
     }
-    .to_string()
+    told.to_string()
 }
 
 fn alarm_event(number: u64, event: &AlarmEvent) -> Value {

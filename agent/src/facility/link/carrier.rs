@@ -92,7 +92,8 @@ impl<T: Transport> Carrier<T> {
         self.advance(now);
     }
 
-    /// A message came for one of the faces.
+    /// A message came for one of the faces. What follows from it is done with the next report, so that a flood of
+    /// messages costs no more than looking at them.
     pub(crate) fn message(&mut self, inbound: &Inbound, now: Moment) {
         let Some(online) = &mut self.online else { return };
         let under = |carried: &&mut Carried| {
@@ -104,7 +105,6 @@ impl<T: Transport> Carrier<T> {
             }
             None => self.counters.commands_refused.count(),
         }
-        self.advance(now);
     }
 
     /// Leaves this broker, with everybody's last words. True if the transport took them; otherwise the caller drops

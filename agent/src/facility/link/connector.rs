@@ -48,6 +48,10 @@ const CONNECT_LIMIT_S: u64 = 10;
 /// An event loop that stands still for so many keep-alives is given up. It moves at every ping; connecting is bounded
 /// by its own, shorter limit.
 const WATCHDOG_KEEP_ALIVES: u32 = 3;
+/// A message that must be confirmed and is not for so many keep-alives never will be.
+const CONFIRM_KEEP_ALIVES: u32 = 2;
+/// Longest message that is looked at: what comes in are commands.
+const LONGEST_INBOUND: usize = 64 * 1024;
 /// A connection that held this long was a good one, and its end is a first failure again. Shorter ones, as when
 /// two clients with one id throw each other out, keep backing off.
 const GOOD_CONNECTION: Millis = Millis::from_secs(5);
@@ -85,8 +89,8 @@ pub(crate) struct Connector {
 enum End {
     /// The carrier is gone.
     Unwanted,
-    /// We said goodbye.
-    Left,
+    /// We said goodbye, after the connection was accepted for so long.
+    Left { held: Option<Millis> },
     /// Something broke, after the connection was accepted for so long.
     Fault { fault: Fault, held: Option<Millis> },
 }
@@ -110,6 +114,10 @@ enum Fault {
     Broken(ConnectionError),
     #[error("connection hangs: nothing moved for {0:?}")]
     Hangs(Duration),
+    #[error("the broker answers and confirms nothing that it must for {0:?}; look at its storage")]
+    Unconfirmed(Duration),
+    #[error("the broker did not take our goodbye")]
+    GivenUp,
 }
 
 impl Fault {
@@ -117,7 +125,12 @@ impl Fault {
     const fn is_after_connect(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Handshake(_) | Self::NoIdentity => false,
-            Self::Unknown(_) | Self::Rejected(_) | Self::Broken(_) | Self::Hangs(_) => true,
+            Self::Unknown(_)
+            | Self::Rejected(_)
+            | Self::Broken(_)
+            | Self::Hangs(_)
+            | Self::Unconfirmed(_)
+            | Self::GivenUp => true,
         }
     }
 }
@@ -139,14 +152,17 @@ impl Connector {
             let (bd_seq, will) = self.will.reserve().await;
             match self.one_connection(bd_seq, will, &mut outage).await {
                 End::Unwanted => return,
-                End::Left => {
+                End::Left { held } => {
                     self.will.spent();
+                    // Whoever sends us from broker to broker does not make us hurry.
+                    if held.is_some_and(|held| held >= GOOD_CONNECTION) {
+                        backoff.reset();
+                    }
                     match self.next().await {
                         Some(Next::SameBroker) => {}
                         Some(Next::NextBroker) => self.brokers.walk(),
                         None => return,
                     }
-                    backoff.reset();
                     sleep(backoff.next_delay()).await;
                 }
                 End::Fault { fault, held } => {
@@ -181,6 +197,7 @@ impl Connector {
         let (requests, mut event_loop) = AsyncClient::new(options, REQUESTS);
         event_loop.set_network_options(network_options());
         let unconfirmed = Arc::new(AtomicUsize::new(0));
+        let mut all_confirmed_at = self.clock.now();
         let mut client = Some(Client::new(requests, Arc::clone(&unconfirmed)));
         let mut accepted = None;
         loop {
@@ -202,11 +219,28 @@ impl Connector {
                 }
                 MqttEvent::Incoming(Packet::PubAck(_)) => {
                     unconfirmed.fetch_sub(1, Ordering::Relaxed);
+                    all_confirmed_at = self.clock.now();
                 }
                 MqttEvent::Incoming(Packet::Publish(publish)) => self.pass_on(publish),
                 MqttEvent::Incoming(Packet::SubAck(ack)) => complain_if_refused(&ack),
-                MqttEvent::Outgoing(Outgoing::Disconnect) => return End::Left,
+                MqttEvent::Outgoing(Outgoing::Disconnect) => {
+                    return End::Left { held: accepted.map(|at| self.clock.now().since(at)) };
+                }
                 MqttEvent::Incoming(_) | MqttEvent::Outgoing(_) => {}
+            }
+            // A full window of unconfirmed messages stops the event loop from reading ours, even that there will be no
+            // more: it goes on pinging, and to the broker we live.
+            if unconfirmed.load(Ordering::Relaxed) == 0 {
+                all_confirmed_at = self.clock.now();
+            }
+            let limit = self.who.keep_alive * CONFIRM_KEEP_ALIVES;
+            let fault = if client.is_none() && Arc::strong_count(&unconfirmed) == 1 {
+                Some(Fault::GivenUp)
+            } else {
+                (self.clock.since(all_confirmed_at) > limit).then_some(Fault::Unconfirmed(limit))
+            };
+            if let Some(fault) = fault {
+                return End::Fault { fault, held: accepted.map(|at| self.clock.now().since(at)) };
             }
         }
     }
@@ -230,6 +264,10 @@ impl Connector {
 
     fn pass_on(&self, publish: Publish) {
         let Publish { topic, payload, retain: retained, .. } = publish;
+        if payload.len() > LONGEST_INBOUND {
+            self.counters.dropped.count();
+            return;
+        }
         if self.events.try_send(Event::Message(Inbound { topic, payload: payload.into(), retained })).is_err()
         {
             self.counters.dropped.count();

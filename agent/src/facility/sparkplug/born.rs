@@ -86,7 +86,7 @@ impl Born {
         self.at
     }
 
-    /// Publishes what the host does not know yet: first who is gone, then who is new and what changed.
+    /// Publishes what the host does not know yet: first who is gone, then who is new, then what changed.
     ///
     /// An object whose name is no Sparkplug id is left out.
     pub(super) fn publish_changes(
@@ -96,11 +96,28 @@ impl Born {
         way: &mut Way<'_, '_>,
     ) -> Result<(), Refused> {
         self.publish_deaths(report, way)?;
+        self.publish_births(report, topics, way)?;
         for object in report.objects.iter().filter(|object| is_there(object)) {
-            let tags: Vec<_> = tags(report, object).collect();
             if let Some(born) = self.objects.iter_mut().find(|born| born.name == object.name) {
+                let tags: Vec<_> = tags(report, object).collect();
                 born.publish_changes(&tags, &mut self.next_seq, way)?;
-            } else if let Ok(topics) = topics.of(object.owner, &object.name) {
+            }
+        }
+        Ok(())
+    }
+
+    /// All that are due, before any data: a connection that is full may take several reports for them.
+    fn publish_births(
+        &mut self,
+        report: &Report,
+        topics: &Topics,
+        way: &mut Way<'_, '_>,
+    ) -> Result<(), Refused> {
+        for object in report.objects.iter().filter(|object| is_there(object)) {
+            if !self.objects.iter().any(|born| born.name == object.name)
+                && let Ok(topics) = topics.of(object.owner, &object.name)
+            {
+                let tags: Vec<_> = tags(report, object).collect();
                 let birth = |seq, wall_ms| births::device_birth(seq, wall_ms, &tags);
                 way.publish_in_order(&mut self.next_seq, &topics.birth, birth)?;
                 self.objects.push(BornObject::new(object, topics, &tags));

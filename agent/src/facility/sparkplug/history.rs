@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A connection that broke had been dead for up to two keep-alives before anybody noticed, and what was published
-//! meanwhile went nowhere. So the last half minute is kept in any case, and told again after a break: a host files it by
-//! its time, and files the same thing once.
+//! meanwhile went nowhere. So what was told lately, live or as history, is kept a little longer and told again after a
+//! break: a host files it by its time, and files the same thing once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,8 +26,8 @@ use crate::report::{ObjectReport, Report};
 
 /// Between two looks at the key points.
 const EVERY: Millis = Millis::from_secs(10);
-/// So long a break may go unnoticed: twice the usual keep-alive, and some.
-const UNNOTICED: Millis = Millis::from_secs(30);
+/// A break goes unnoticed for up to two keep-alives; and this, for what waits on its way.
+const SLACK: Millis = Millis::from_secs(10);
 /// Values that are kept: an hour of a busy node (estimate), about a megabyte.
 const KEPT: usize = 16_384;
 /// Messages told in one report: an hour of history takes two minutes.
@@ -60,65 +60,86 @@ const KEY_POINTS: [PointId; 19] = [
 #[derive(Debug)]
 struct Entry {
     object: String,
+    /// When it was kept, or told.
     at: Millis,
+    /// Given to the connection; whether it arrived nobody says.
+    told: bool,
     metrics: Vec<Metric>,
 }
 
 /// What the host has not heard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct History {
+    /// So long a break may go unnoticed.
+    unnoticed: Millis,
+    /// Those told come first.
     entries: VecDeque<Entry>,
     values: usize,
     looked: Option<Millis>,
     /// The key points of each object as they were last kept.
     seen: BTreeMap<String, Vec<Shown>>,
-    /// Newest event that the host knows, or that is kept.
-    told: u64,
+    /// Newest event that was looked at.
+    known: u64,
 }
 
 impl History {
-    /// Looks at a report while nobody hears it.
-    pub(super) fn keep(&mut self, report: &Report, now: Millis, counters: &Counters) {
-        self.look(report, now, counters);
-        self.keep_alarms(report, now, counters);
+    /// For a connection with this keep-alive.
+    pub(super) fn new(keep_alive: Millis) -> Self {
+        Self {
+            unnoticed: keep_alive + keep_alive + SLACK,
+            entries: VecDeque::new(),
+            values: 0,
+            looked: None,
+            seen: BTreeMap::new(),
+            known: 0,
+        }
     }
 
-    /// Looks at a report that is told as well; keeps what may have gone into a dead connection.
+    /// Looks at a report that nobody hears.
+    pub(super) fn keep(&mut self, report: &Report, now: Millis, counters: &Counters) {
+        self.look(report, (now, false), counters);
+        self.keep_alarms(report, (now, false), counters);
+    }
+
+    /// Looks at a report that is told as well: it may go into a dead connection.
     pub(super) fn keep_recent(&mut self, report: &Report, now: Millis, counters: &Counters) {
-        self.told = report.events.last();
-        self.look(report, now, counters);
-        while self.entries.front().is_some_and(|entry| now.since(entry.at) > UNNOTICED) {
+        self.look(report, (now, true), counters);
+        self.keep_alarms(report, (now, true), counters);
+        while self.entries.front().is_some_and(|entry| entry.told && now.since(entry.at) > self.unnoticed) {
             self.forget_oldest();
         }
     }
 
-    /// All has been heard: the host was there until our last word.
-    pub(super) fn forget(&mut self) {
-        self.entries.clear();
-        self.values = 0;
+    /// The connection broke: what was told lately may not have arrived.
+    pub(super) fn lost(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.told = false);
+    }
+
+    /// The host was there until our last word: what was told has been heard.
+    pub(super) fn heard(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.told) {
+            self.forget_oldest();
+        }
     }
 
     /// Whether there is something to tell.
     pub(super) fn is_due(&self) -> bool {
-        !self.entries.is_empty()
+        self.entries.back().is_some_and(|entry| !entry.told)
     }
 
     /// Tells the oldest messages. Those of an object that is not there now are lost to the host, and counted.
     pub(super) fn tell(&mut self, born: &mut Born, way: &mut Way<'_, '_>) -> Result<(), Refused> {
-        for _ in 0..MESSAGES_A_REPORT {
-            let Some(entry) = self.entries.front() else { return Ok(()) };
+        for entry in self.entries.iter_mut().filter(|entry| !entry.told).take(MESSAGES_A_REPORT) {
             if !born.publish_history(&entry.object, entry.metrics.clone(), way)? {
-                way.out
-                    .counters()
-                    .history_dropped
-                    .add(u64::try_from(entry.metrics.len()).unwrap_or(u64::MAX));
+                let values = u64::try_from(entry.metrics.len()).unwrap_or(u64::MAX);
+                way.out.counters().history_dropped.add(values);
             }
-            self.forget_oldest();
+            (entry.told, entry.at) = (true, way.now.at);
         }
         Ok(())
     }
 
-    fn look(&mut self, report: &Report, now: Millis, counters: &Counters) {
+    fn look(&mut self, report: &Report, (now, told): (Millis, bool), counters: &Counters) {
         if self.looked.is_some_and(|looked| now.since(looked) < EVERY) {
             return;
         }
@@ -137,19 +158,19 @@ impl History {
                     metrics.push(tag.data().historical());
                 }
             }
-            self.push(Entry { object: object.name.clone(), at: now, metrics }, counters);
+            self.push(Entry { object: object.name.clone(), at: now, told, metrics }, counters);
         }
     }
 
-    /// Alarms that came and went while nobody heard.
-    fn keep_alarms(&mut self, report: &Report, now: Millis, counters: &Counters) {
-        let news = report.events.since(self.told);
+    /// Alarms that came and went.
+    fn keep_alarms(&mut self, report: &Report, (now, told): (Millis, bool), counters: &Counters) {
+        let news = report.events.since(self.known);
         counters.events_missed.add(news.missed);
         let Some(node) = report.objects.iter().find(|object| object.owner == Owner::Node) else { return };
         let metrics: Vec<_> =
             news.events.filter_map(|event| alarm_metric(report, node, &event.kind)).collect();
-        self.told = report.events.last();
-        self.push(Entry { object: node.name.clone(), at: now, metrics }, counters);
+        self.known = report.events.last();
+        self.push(Entry { object: node.name.clone(), at: now, told, metrics }, counters);
     }
 
     fn push(&mut self, entry: Entry, counters: &Counters) {

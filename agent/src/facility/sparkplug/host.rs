@@ -23,7 +23,8 @@ pub(super) struct PrimaryHost {
     topic: String,
     state: HostState,
     asked: bool,
-    /// Newest time that it told, UTC milliseconds; over all brokers.
+    /// Newest time that it told at this broker, UTC milliseconds. Not kept longer: a host whose clock was wrong once
+    /// would be shut out until ours is restarted.
     newest: Option<u64>,
 }
 
@@ -76,6 +77,11 @@ impl PrimaryHost {
 
     /// The connection is gone: the next broker has to tell anew.
     pub(super) const fn forget(&mut self) {
+        self.await_it();
+        self.newest = None;
+    }
+
+    const fn await_it(&mut self) {
         self.state = HostState::Awaited { since: Millis::ZERO };
         self.asked = false;
     }
@@ -96,7 +102,7 @@ impl PrimaryHost {
                 Hosted::CameOnline
             }
             (HostState::Online, false) => {
-                self.forget();
+                self.await_it();
                 Hosted::WentOffline
             }
             (HostState::Awaited { .. }, false) | (HostState::Online, true) => Hosted::Unchanged,
@@ -134,8 +140,16 @@ mod tests {
         host.hear(&word(true, 10));
         assert_eq!(host.hear(&word(false, 9)), Some(Hosted::Unchanged));
         assert_eq!(host.state_at(Millis::ZERO), HostState::Online);
+        host.hear(&word(false, 10));
+        assert_eq!(host.hear(&word(true, 9)), Some(Hosted::Unchanged), "nor once it is gone");
+        assert_eq!(host.hear(&word(true, 10)), Some(Hosted::CameOnline));
+    }
+
+    #[test]
+    fn a_host_whose_clock_was_wrong_is_heard_on_the_next_connection() {
+        let mut host = host();
+        host.hear(&word(true, 4_000_000_000_000));
         host.forget();
-        assert_eq!(host.hear(&word(true, 9)), Some(Hosted::Unchanged), "nor after a new connection");
         assert_eq!(host.hear(&word(true, 10)), Some(Hosted::CameOnline));
     }
 

@@ -63,8 +63,6 @@ pub(super) struct SparkplugFace {
     phase: Phase,
     host: Option<PrimaryHost>,
     history: History,
-    /// What was kept before the birth is still being told.
-    telling: bool,
     counters: Arc<Counters>,
     /// There is more than one broker to go to.
     walks: bool,
@@ -83,27 +81,26 @@ enum Phase {
 }
 
 impl SparkplugFace {
-    /// For this node; `walks` if there is more than one broker.
+    /// For this node; `walks` if there is more than one broker. A break goes unnoticed for two keep-alives.
     ///
     /// # Errors
     /// If an id would make a topic that brokers or hosts stumble over.
     pub(super) fn new(
         settings: &SparkplugSettings,
         node: &str,
-        walks: bool,
+        (walks, keep_alive): (bool, Millis),
         counters: Arc<Counters>,
     ) -> Result<Self, (&'static str, TopicError)> {
         let id = |what, text| Id::new(text).map_err(|reason| (what, reason));
         let topics = Topics::new(id("group", &settings.group)?, id("node", node)?);
         let host = settings.primary_host.as_deref();
         let host = host.map(|name| id("primary host", name).map(PrimaryHost::new)).transpose()?;
-        let history = History::default();
+        let history = History::new(keep_alive);
         Ok(Self {
             topics,
             phase: UNBORN,
             host,
             history,
-            telling: false,
             counters,
             walks,
             refusals_told: Vec::new(),
@@ -192,6 +189,7 @@ impl Face for SparkplugFace {
 
     fn lost(&mut self) {
         self.phase = UNBORN;
+        self.history.lost();
         if let Some(host) = &mut self.host {
             host.forget();
         }
@@ -220,23 +218,24 @@ impl Face for SparkplugFace {
             && not_before.is_none_or(|earliest| now.at >= earliest)
         {
             self.phase = Phase::Born(Born::publish(report, &self.topics, self.walks, &mut way)?);
-            self.telling = self.history.is_due();
             if not_before.is_some() {
                 way.out.counters().rebirths.count();
             }
             info!(bd_seq = way.out.bd_seq, again = not_before.is_some(), "born");
         }
         match &mut self.phase {
-            Phase::Unborn { .. } => Ok(()),
+            Phase::Unborn { .. } => {
+                self.history.keep(report, now.at, &self.counters);
+                Ok(())
+            }
             Phase::Born(born) => {
                 born.publish_changes(report, &self.topics, &mut way)?;
-                if self.telling {
-                    self.history.tell(born, &mut way)?;
-                    self.telling = self.history.is_due();
+                if self.history.is_due() {
+                    self.history.tell(born, &mut way)
                 } else {
                     self.history.keep_recent(report, now.at, &self.counters);
+                    Ok(())
                 }
-                Ok(())
             }
         }
     }
@@ -256,9 +255,8 @@ impl Face for SparkplugFace {
     }
 
     fn goodbye(&mut self, now: Moment, out: &mut Outlet<'_>) -> Result<(), Refused> {
-        // The host was there until now.
-        if matches!(self.phase, Phase::Born(_)) && !self.telling {
-            self.history.forget();
+        if self.is_ready() {
+            self.history.heard();
         }
         let death = node_death(out.bd_seq, now.wall_ms);
         Way { out, now }.publish(&self.topics.own.death, death)

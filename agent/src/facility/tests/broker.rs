@@ -112,6 +112,19 @@ impl Peer {
         }
     }
 
+    /// Takes the next packet, and answers it if it is a ping or a subscription; `None` at the end.
+    pub(super) async fn packet_answered(&mut self) -> Option<()> {
+        match soon(self.packet()).await? {
+            Packet::Subscribe(subscribe) => {
+                let codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce)];
+                self.write(&Packet::SubAck(SubAck::new(subscribe.pkid, codes))).await;
+            }
+            Packet::PingReq => self.write(&Packet::PingResp).await,
+            _other => {}
+        }
+        Some(())
+    }
+
     /// The next so many messages, as words.
     pub(super) async fn words(&mut self, count: usize) -> Vec<String> {
         let mut words = Vec::new();

@@ -100,6 +100,34 @@ fn what_may_have_gone_into_a_dead_connection_is_told_again() {
 }
 
 #[test]
+fn an_alarm_that_went_into_a_dead_connection_is_told_again() {
+    let mut world = World::born();
+    let event =
+        AlarmEvent { alarm: Alarm::PumpSilent, change: AlarmChange::Cleared, by: None, wall_ms: EPOCH_MS };
+    Events::push(&mut world.report.events, EventKind::Alarm(event));
+    world.cycle();
+    world.pass(Millis::from_secs(29));
+    world.cycle();
+    world.session.lost();
+    assert_eq!(historical(&reconnected(&mut world)).len(), 1);
+    world.pass(Millis::from_secs(31));
+    world.cycle();
+    world.session.lost();
+    assert!(historical(&reconnected(&mut world)).is_empty(), "it has arrived by now");
+}
+
+#[test]
+fn history_that_went_into_a_dead_connection_is_told_again() {
+    let mut world = World::born();
+    world.session.lost();
+    away_for(&mut world, 60);
+    let told = historical(&reconnected(&mut world)).len();
+    world.session.lost();
+    assert!(told > 0);
+    assert!(historical(&reconnected(&mut world)).len() >= told);
+}
+
+#[test]
 fn an_alarm_that_came_and_went_while_nobody_heard_is_told() {
     let mut world = World::born();
     world.session.lost();

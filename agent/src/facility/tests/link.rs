@@ -16,7 +16,7 @@ use super::broker::{Broker, soon};
 use super::world::{Sent, good, rebirth_request, report, settings};
 use crate::clock::Clock;
 use crate::facility::{
-    BrokerAddress, FacilityLink, FacilitySettings, FacilityState, Pace, SparkplugSettings,
+    BrokerAddress, FacilityLink, FacilitySettings, FacilityState, JsonSettings, Pace, SparkplugSettings,
 };
 use crate::report::Report;
 
@@ -33,7 +33,12 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(ports: &[u16], settings: SparkplugSettings, state_dir: &Path) -> Self {
+    fn start(
+        ports: &[u16],
+        settings: SparkplugSettings,
+        json: Option<JsonSettings>,
+        state_dir: &Path,
+    ) -> Self {
         let (mut tasks, token) = (JoinSet::new(), CancellationToken::new());
         let settings = FacilitySettings {
             section: "facility",
@@ -45,7 +50,7 @@ impl Agent {
             state_dir: state_dir.to_owned(),
             desk: None,
             sparkplug: Some(settings),
-            json: None,
+            json,
             dsx: None,
             flex: None,
         };
@@ -60,7 +65,12 @@ impl Agent {
 
     /// The same, with a list of brokers.
     fn walking(ports: &[u16], settings: SparkplugSettings, state_dir: &Path) -> Self {
-        let agent = Self::start(ports, settings, state_dir);
+        Self::of(ports, settings, None, state_dir)
+    }
+
+    /// The same, with the plain face beside.
+    fn of(ports: &[u16], settings: SparkplugSettings, json: Option<JsonSettings>, state_dir: &Path) -> Self {
+        let agent = Self::start(ports, settings, json, state_dir);
         agent.link.publish(Arc::new(report()));
         agent
     }
@@ -261,7 +271,7 @@ async fn a_host_can_ask_for_births_and_a_retained_request_is_refused() {
     assert_eq!(peer.words(6).await, BIRTHS);
     let request = rebirth_request();
     peer.publish(&request.topic, request.payload.clone(), true).await;
-    peer.publish(&request.topic, vec![0xFF; 100_000], false).await;
+    peer.publish(&request.topic, vec![0xFF; 50_000], false).await;
     peer.publish(&request.topic, request.payload, false).await;
     agent.state(FacilityState::Connected).await;
     assert_eq!(agent.link.counters().commands_refused, 2);
@@ -312,15 +322,55 @@ async fn next_server_says_ndeath_and_disconnect_and_is_born_at_the_next_broker()
 async fn a_host_that_goes_offline_is_told_ndeath_and_awaited_again() {
     let (broker, dir) = (Broker::listen().await, dir());
     let settings = SparkplugSettings { primary_host: Some("scada".into()), ..settings() };
-    let _agent = Agent::walking(&[broker.port()], settings, dir.path());
+    let agent = Agent::walking(&[broker.port()], settings, dir.path());
     let (mut peer, _) = broker.accept().await;
     assert_eq!(peer.words(3).await, ["SUBSCRIBE"; 3]);
     let state = "spBv1.0/STATE/scada";
-    peer.publish(state, br#"{"online":true,"timestamp":1}"#.to_vec(), true).await;
-    assert_eq!(peer.words(4).await, BIRTHS[2..]);
-    peer.publish(state, br#"{"online":false,"timestamp":1}"#.to_vec(), false).await;
-    assert_eq!(peer.words(2).await, ["NDEATH", "DISCONNECT"]);
-    let (mut peer, connect) = broker.accept().await;
+    let cycles = async {
+        loop {
+            agent.link.publish(Arc::new(report()));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let host = async {
+        peer.publish(state, br#"{"online":true,"timestamp":1}"#.to_vec(), true).await;
+        assert_eq!(peer.words(4).await, BIRTHS[2..]);
+        peer.publish(state, br#"{"online":false,"timestamp":1}"#.to_vec(), false).await;
+        assert_eq!(peer.words(2).await, ["NDEATH", "DISCONNECT"]);
+        let (mut peer, connect) = broker.accept().await;
+        assert_eq!(bd_seq_of_will(&connect), Some(Value::Int64(1)));
+        assert_eq!(peer.words(3).await, ["SUBSCRIBE"; 3]);
+    };
+    tokio::select! {
+        () = host => {}
+        () = cycles => {}
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_answers_and_confirms_nothing_is_left_for_a_new_connection() {
+    let (broker, dir) = (Broker::listen().await, dir());
+    let json = JsonSettings { prefix: "p".into(), period: Millis::new(200), discovery: None };
+    let agent = Agent::of(&[broker.port()], settings(), Some(json), dir.path());
+    let (mut peer, _) = broker.accept().await;
+    // It answers pings and subscriptions, and never a message that must be confirmed.
+    let mute = async {
+        loop {
+            if peer.packet_answered().await.is_none() {
+                break;
+            }
+        }
+    };
+    let cycles = async {
+        loop {
+            agent.link.publish(Arc::new(report()));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = mute => {}
+        () = cycles => {}
+    }
+    let (_, connect) = broker.accept().await;
     assert_eq!(bd_seq_of_will(&connect), Some(Value::Int64(1)));
-    assert_eq!(peer.words(3).await, ["SUBSCRIBE"; 3]);
 }

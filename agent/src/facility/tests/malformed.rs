@@ -117,7 +117,9 @@ impl Dice {
 fn i13_ten_thousand_messages_that_are_none_do_nothing_and_are_counted_each() {
     let counters = Arc::new(Counters::default());
     let settings = SparkplugSettings { group: "dc1".into(), primary_host: Some("scada".into()) };
-    let sparkplug = SparkplugFace::new(&settings, "node-7", true, Arc::clone(&counters)).unwrap();
+    let sparkplug =
+        SparkplugFace::new(&settings, "node-7", (true, Millis::from_secs(10)), Arc::clone(&counters))
+            .unwrap();
     let json = JsonSettings { prefix: "eisbach/v1".into(), period: Millis::from_secs(1), discovery: None };
     let json = JsonFace::new(json, "node-7");
     let mut carrier = Carrier::new(vec![Box::new(sparkplug), Box::new(json)], Arc::clone(&counters));

@@ -360,6 +360,22 @@ fn a_birth_cut_short_goes_on_where_it_was() {
 }
 
 #[test]
+fn every_birth_comes_before_any_data_however_long_they_take() {
+    let mut world = World::new();
+    world.room(4);
+    world.connect(7);
+    world.cycle();
+    world.set("node", PointId::NodePower, float(9000.0));
+    world.set("gpu0", PointId::GpuTemperature, float(90.0));
+    world.room(usize::MAX);
+    world.cycle();
+    let words = world.words();
+    let first_data = words.iter().position(|word| word.contains("DATA")).unwrap();
+    let last_birth = words.iter().rposition(|word| word.contains("BIRTH")).unwrap();
+    assert!(last_birth < first_data, "{words:?}");
+}
+
+#[test]
 fn a_new_connection_starts_over_with_its_own_bdseq() {
     let mut world = World::born();
     world.session.lost();

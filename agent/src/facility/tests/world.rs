@@ -107,7 +107,9 @@ impl World {
         let counters = Arc::new(Counters::default());
         let recorder = Recorder::default();
         recorder.0.borrow_mut().room = usize::MAX;
-        let face = SparkplugFace::new(settings, "node-7", walks, Arc::clone(&counters)).unwrap();
+        let face =
+            SparkplugFace::new(settings, "node-7", (walks, Millis::from_secs(10)), Arc::clone(&counters))
+                .unwrap();
         let session = Carrier::new(vec![Box::new(face)], Arc::clone(&counters));
         Self { session, counters, report: report(), recorder, now: Millis::ZERO }
     }
@@ -136,8 +138,10 @@ impl World {
         self.now += time;
     }
 
+    /// Takes it and hands over the next report.
     pub(super) fn command(&mut self, inbound: &Inbound) {
         self.session.message(inbound, self.moment());
+        self.cycle();
     }
 
     pub(super) fn stop(&mut self) -> bool {
