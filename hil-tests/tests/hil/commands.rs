@@ -117,7 +117,11 @@ fn i04_anybody_gets_more_cooling_and_nobody_else_gets_anything_else() {
     // What is retained, replayed, old or no envelope at all changes nothing.
     let retained = facility.envelope("scada-1", "isolate", &json!({}));
     facility.rig.agent.kill();
-    facility.observer.publish(TOPIC, retained.to_string().into_bytes(), true);
+    let text = retained.to_string().into_bytes();
+    facility.observer.publish(TOPIC, text.clone(), true);
+    // Only what the broker has before the agent comes is a kept one to it.
+    let kept = || facility.observer.all().into_iter().find(|seen| seen.payload == text).map(drop);
+    until_some("the broker has it", LIMIT, kept);
     facility.rig.start_agent();
     assert_eq!(facility.answer(&retained["id"], 0), "retained");
     facility.observer.publish(TOPIC, Vec::new(), true);
