@@ -13,20 +13,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use eisbach_protocol::units::Millis;
+pub(crate) use eisbach_control::Moment;
 
 use super::counters::Counters;
 use super::link::{Delivery, Refused, Transport};
 use crate::report::Report;
-
-/// A moment on both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    /// On the agent's clock.
-    pub(crate) at: Millis,
-    /// In UTC milliseconds.
-    pub(crate) wall_ms: u64,
-}
 
 /// A message that came for us.
 #[derive(Clone, Debug)]

@@ -3,11 +3,14 @@
 //! The cycle makes one [`Report`] when it is done; every face is a pure function over it.
 
 mod commands;
+mod cycle;
+mod decided;
 pub mod events;
 mod points;
 
+pub use cycle::Cycle;
 pub(crate) use points::SLOW_STALE;
-pub use points::{Cycle, compose};
+pub use points::compose;
 
 use std::sync::Arc;
 

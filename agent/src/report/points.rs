@@ -4,22 +4,20 @@
 
 use std::sync::Arc;
 
-use eisbach_control::{AlarmSet, AlarmView, Decision, GpuDecision, Release, Rung, Snapshot};
-use eisbach_protocol::alarm::{ALARMS, Alarm, COUNT};
+use eisbach_control::{AlarmView, Decision, GpuDecision, Snapshot};
+use eisbach_protocol::alarm::ALARMS;
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
 use eisbach_protocol::gpu_link::{Field, GpuSample};
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
-use eisbach_protocol::units::{Kelvin, Millis, Percent, Quantity, Watts};
+use eisbach_protocol::units::{Millis, Percent, Quantity};
 
-use super::commands;
-use super::events::Events;
-use super::{ObjectReport, Report};
+use super::cycle::Cycle;
+use super::decided::{escalation, escalation_reason, missing_margin, power_to_go, time_left};
+use super::{ObjectReport, Report, commands};
 use crate::config::DeviceRole;
-use crate::desk::CommandsView;
-use crate::facility::{FacilityState, FacilityStatus};
+use crate::facility::FacilityState;
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
-use crate::hooks::{Hook, HookStatus};
 use crate::links::Links;
 use crate::modbus::write_state::WriteState;
 use crate::sense::{GPU_STALE, judged, told};
@@ -27,27 +25,6 @@ use crate::why;
 
 /// What a GPU tells in turn, one thing a batch, is stale after this.
 pub(crate) const SLOW_STALE: Millis = Millis::from_secs(30);
-
-/// What the cycle itself knows.
-#[derive(Clone, Debug)]
-pub struct Cycle {
-    /// Cycles completed.
-    pub count: u64,
-    /// Cycles that took longer than their period.
-    pub overruns: u64,
-    /// Alarms that are not the controller's: configuration, overruns, refused throttles.
-    pub alarms: AlarmSet,
-    /// How every alarm stands, the controller's too.
-    pub book: [AlarmView; COUNT],
-    /// How the connections to the facility go.
-    pub facility: Vec<FacilityStatus>,
-    /// What became of the hooks.
-    pub hooks: [HookStatus; Hook::COUNT],
-    /// What happened.
-    pub events: Arc<Events>,
-    /// What became of the commands.
-    pub commands: CommandsView,
-}
 
 /// Everything the points are made of.
 struct Sources<'a> {
@@ -405,7 +382,7 @@ impl Sources<'_> {
 }
 
 const ABSENT: Reading<PointValue> = Reading::bad(BadReason::NotSupported);
-const UNDECIDED: Reading<PointValue> = Reading::bad(BadReason::NeverRead);
+pub(super) const UNDECIDED: Reading<PointValue> = Reading::bad(BadReason::NeverRead);
 
 fn of(gpu: Option<&Gpu<'_>>, value: impl FnOnce(&Gpu<'_>) -> Reading<PointValue>) -> Reading<PointValue> {
     gpu.map_or(Reading::bad(BadReason::NotSupported), value)
@@ -416,37 +393,20 @@ fn heard(value: PointValue, age: Millis, limit: Millis) -> Reading<PointValue> {
     Reading::measured(value, age).aged(Millis::ZERO, limit)
 }
 
-const fn known(value: PointValue) -> Reading<PointValue> {
+pub(super) const fn known(value: PointValue) -> Reading<PointValue> {
     Reading::measured(value, Millis::ZERO)
 }
 
-const fn text(word: &'static str) -> Reading<PointValue> {
+pub(super) const fn text(word: &'static str) -> Reading<PointValue> {
     known(PointValue::Text(word))
 }
 
-const fn int(number: i64) -> Reading<PointValue> {
+pub(super) const fn int(number: i64) -> Reading<PointValue> {
     known(PointValue::Int(number))
 }
 
 fn count(number: u64) -> Reading<PointValue> {
     int(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-/// What is asked of others, in one word.
-const fn escalation(decision: &Decision) -> &'static str {
-    match decision.escalation.rung() {
-        Some(Rung::Stop) => "stop",
-        Some(Rung::Freeze) => "freeze",
-        Some(Rung::Drain) => "drain",
-        Some(Rung::Free | Rung::MoreFlow | Rung::RecoveryBack | Rung::Soft | Rung::PowerCap) | None => {
-            "nothing"
-        }
-    }
-}
-
-fn escalation_reason(decision: &Decision) -> &'static str {
-    let asked = &decision.escalation;
-    asked.stop.or(asked.freeze).or(asked.drain).map_or("nothing", |(_, reason)| reason.as_str())
 }
 
 /// Where the worse of the connections stands.
@@ -459,64 +419,12 @@ fn days(until_ms: u64, now_ms: u64) -> f32 {
     (until_ms.cast_signed() - now_ms.cast_signed()) as f32 / 86_400_000.0
 }
 
-fn missing_margin(release: &Release) -> Option<Kelvin> {
-    match release {
-        Release::Margin { missing, .. } => Some(*missing),
-        Release::Nothing => Some(Kelvin::ZERO),
-        Release::CoolingProof | Release::Ramp { .. } | Release::Budget => None,
-    }
-}
-
-fn time_left(release: &Release) -> Reading<PointValue> {
-    match release {
-        Release::Margin { held, needed, .. } => known(PointValue::Float(needed.since(*held).as_secs_f32())),
-        Release::Nothing => known(PointValue::Float(0.0)),
-        Release::CoolingProof | Release::Ramp { .. } | Release::Budget => UNDECIDED,
-    }
-}
-
-fn power_to_go(release: &Release) -> Option<Watts> {
-    match release {
-        Release::Ramp { to_go } => Some(*to_go),
-        Release::Nothing => Some(Watts::ZERO),
-        Release::Margin { .. } | Release::CoolingProof | Release::Budget => None,
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "shown to a thousandth of a millisecond up to some seconds")]
 fn millis(micros: u32) -> f32 {
     micros as f32 / 1000.0
 }
 
 /// A set-point; none has been given while the agent leaves the actuator as it is.
-fn set<Q: Quantity>(value: Option<Q>) -> Reading<PointValue> {
+pub(super) fn set<Q: Quantity>(value: Option<Q>) -> Reading<PointValue> {
     value.map_or(UNDECIDED, |value| known(PointValue::Float(value.get())))
-}
-
-impl Default for Cycle {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            overruns: 0,
-            alarms: AlarmSet::NONE,
-            book: [AlarmView::default(); COUNT],
-            facility: Vec::new(),
-            hooks: [HookStatus::default(); Hook::COUNT],
-            events: Arc::default(),
-            commands: CommandsView::default(),
-        }
-    }
-}
-
-impl Cycle {
-    /// Whether the condition of an alarm of the agent's own holds.
-    #[must_use]
-    pub const fn alarm(&self, alarm: Alarm) -> bool {
-        self.alarms.has(alarm)
-    }
-
-    /// Says whether the condition of an alarm of the agent's own holds.
-    pub fn set_alarm(&mut self, alarm: Alarm, holds: bool) {
-        self.alarms.set(holds, alarm);
-    }
 }
