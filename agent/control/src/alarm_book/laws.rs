@@ -129,6 +129,10 @@ impl World {
         let seq = self.book.seq;
         let changes = self.book.step(&self.conditions, self.now);
         assert!(!changes.is_full() && self.book.seq == seq + changes.len() as u64);
+        let views: Vec<AlarmView> = self.book.views().collect();
+        for by in views.iter().filter_map(|view| view.suppressed_by) {
+            assert!(!views[by as usize].is_shelved(), "{by:?} is put aside and hides");
+        }
         for def in &ALARMS {
             let since = &mut self.since[def.alarm as usize];
             *since = self.conditions.standing.has(def.alarm).then(|| since.unwrap_or(self.now.at));

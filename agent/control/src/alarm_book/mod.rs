@@ -128,8 +128,9 @@ impl AlarmBook {
         for alarm in raised.iter() {
             note(&mut changes, alarm, AlarmChange::Raised { first_out: self.first_out == Some(alarm) });
         }
+        let hiding = self.all(Slot::hides);
         for slot in &mut self.slots {
-            if let Some(change) = slot.explain(active) {
+            if let Some(change) = slot.explain(active, hiding) {
                 note(&mut changes, slot.alarm(), change);
             }
         }
@@ -195,11 +196,15 @@ impl AlarmBook {
     }
 
     fn active(&self) -> AlarmSet {
-        let mut active = AlarmSet::NONE;
+        self.all(|slot| slot.state().is_active())
+    }
+
+    fn all(&self, such: impl Fn(&Slot) -> bool) -> AlarmSet {
+        let mut all = AlarmSet::NONE;
         for slot in &self.slots {
-            active.raise_if(slot.state().is_active(), slot.alarm());
+            all.raise_if(such(slot), slot.alarm());
         }
-        active
+        all
     }
 
     /// Begins and ends trips. Of alarms that come together, the first is one that none of the others explains.

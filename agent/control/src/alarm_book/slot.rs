@@ -106,6 +106,11 @@ impl Slot {
         self.state
     }
 
+    /// It stands and may hide what follows from it: two alarms must not vanish because one is put aside.
+    pub(super) const fn hides(&self) -> bool {
+        self.state.is_active() && self.shelf.is_none()
+    }
+
     pub(super) const fn touched(&mut self, seq: u64) {
         self.seq = seq;
     }
@@ -221,13 +226,13 @@ impl Slot {
         Some(AlarmChange::Reset)
     }
 
-    /// Sees who of the active alarms explains this one, and who hides it.
-    pub(super) fn explain(&mut self, active: AlarmSet) -> Option<AlarmChange> {
+    /// Sees who of the active alarms explains this one, and who of those that are not put aside hides it.
+    pub(super) fn explain(&mut self, active: AlarmSet, hiding: AlarmSet) -> Option<AlarmChange> {
         let def = self.alarm.def();
         let is_active = self.state.is_active();
         self.explained_by = def.causes.iter().copied().find(|cause| is_active && active.has(*cause));
         let before = self.suppressed_by;
-        self.suppressed_by = def.suppressors().find(|cause| is_active && active.has(*cause));
+        self.suppressed_by = def.suppressors().find(|cause| is_active && hiding.has(*cause));
         self.unseen &= self.suppressed_by.is_some() || self.shelf.is_some();
         match (before, self.suppressed_by) {
             (before, Some(by)) if before != Some(by) => Some(AlarmChange::Suppressed { by }),

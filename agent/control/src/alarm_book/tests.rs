@@ -151,6 +151,20 @@ fn one_trouble_is_one_alarm_and_its_consequences_come_out_when_it_goes() {
 }
 
 #[test]
+fn an_alarm_that_is_put_aside_hides_nothing() {
+    let (cause, consequence) = (Alarm::GpuLinkDown, Alarm::ThrottleRefused);
+    let (mut book, now) = settled(&[cause, consequence]);
+    assert_eq!(book.view(consequence).suppressed_by, Some(cause));
+    book.shelve(cause, Millis::from_secs(60), now).unwrap();
+    let changes = book.step(&standing(&[cause, consequence]), later(now, 100));
+    assert_eq!(changes.as_slice(), [(consequence, AlarmChange::Unsuppressed)]);
+    let view = book.view(consequence);
+    assert!(view.is_shown() && view.explained_by == Some(cause), "explained all the same");
+    book.step(&standing(&[cause, consequence]), later(now, 60 * SECOND));
+    assert_eq!(book.view(consequence).suppressed_by, Some(cause), "back from the shelf");
+}
+
+#[test]
 fn a_critical_alarm_is_explained_but_never_hidden_by_a_lesser_one() {
     let (book, _) = settled(&[Alarm::PumpFault, Alarm::LossOfFlow]);
     let view = book.view(Alarm::LossOfFlow);
