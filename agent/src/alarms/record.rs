@@ -32,6 +32,8 @@ struct Kept {
     #[serde(default)]
     first_out: bool,
     shelved_until_ms: Option<u64>,
+    #[serde(default)]
+    shelvable_until_ms: Option<u64>,
     on_ms: Option<u64>,
     ack_ms: Option<u64>,
     clear_ms: Option<u64>,
@@ -46,12 +48,14 @@ impl Default for Record {
 impl Record {
     /// What the book knows.
     pub(super) fn of(book: &AlarmBook) -> Self {
-        let alarms = ALARMS.iter().zip(book.views()).filter(|(_, view)| view.is_of_interest());
+        let kept = |view: &AlarmView| view.is_of_interest() || view.shelvable_until_ms.is_some();
+        let alarms = ALARMS.iter().zip(book.views()).filter(|(_, view)| kept(view));
         let alarms = alarms.map(|(def, view)| Kept {
             name: def.name.to_owned(),
             state: view.state.as_str().to_owned(),
             first_out: view.first_out,
             shelved_until_ms: view.shelved_until_ms,
+            shelvable_until_ms: view.shelvable_until_ms,
             on_ms: view.on_ms,
             ack_ms: view.ack_ms,
             clear_ms: view.clear_ms,
@@ -68,6 +72,7 @@ impl Record {
                 state,
                 first_out: kept.first_out,
                 shelved_until_ms: kept.shelved_until_ms,
+                shelvable_until_ms: kept.shelvable_until_ms,
                 on_ms: kept.on_ms,
                 ack_ms: kept.ack_ms,
                 clear_ms: kept.clear_ms,
@@ -150,6 +155,7 @@ mod tests {
         assert_eq!((views[0].0, views[0].1.state), (Alarm::PumpSilent, AlarmState::Acked));
         assert!(views[0].1.first_out);
         assert_eq!(views[1].1.shelved_until_ms, Some(NOW.wall_ms + 600_000));
+        assert_eq!(views[1].1.shelvable_until_ms, Some(NOW.wall_ms + 8 * 3_600_000));
     }
 
     #[test]

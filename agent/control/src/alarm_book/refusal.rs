@@ -11,6 +11,8 @@ pub enum Refusal {
     NotShelvable,
     /// Longer than a shift, or no time at all.
     ShelfTime,
+    /// With what it was put aside before, without being seen in between, longer than a shift.
+    ShelfSpent,
     /// It is not put aside.
     NotShelved,
     /// It does not latch: it ends by itself.
@@ -29,6 +31,7 @@ impl Refusal {
             Self::NothingToDo => "nothing_to_do",
             Self::NotShelvable => "not_shelvable",
             Self::ShelfTime => "shelf_time",
+            Self::ShelfSpent => "shelf_spent",
             Self::NotShelved => "not_shelved",
             Self::NotLatched => "not_latched",
             Self::StillActive => "still_active",
@@ -43,6 +46,9 @@ impl fmt::Display for Refusal {
             Self::NothingToDo => "there is nothing to acknowledge or to reset",
             Self::NotShelvable => "this alarm cannot be put aside; acknowledge it",
             Self::ShelfTime => "an alarm is put aside for one minute to eight hours",
+            Self::ShelfSpent => {
+                "an alarm is put aside for no more than eight hours together; let it be seen for a minute first"
+            }
             Self::NotShelved => "it is not put aside",
             Self::NotLatched => "it is not latched; it ends when its cause does",
             Self::StillActive => "its cause is still there; mend that first",

@@ -53,11 +53,20 @@ const fn has_interlock(alarm: Alarm) -> bool {
     matches!(alarm, Alarm::Leak)
 }
 
+/// An alarm that was put aside must be to be seen for so long before the longest time begins anew.
+const SEEN: Millis = Millis::from_secs(60);
+
 /// The shelf's end, for us and for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shelf {
     until: Millis,
     until_ms: u64,
+}
+
+impl Shelf {
+    fn after(time: Millis, now: Moment) -> Self {
+        Self { until: now.at + time, until_ms: now.wall_ms.saturating_add(time.get()) }
+    }
 }
 
 /// One alarm.
@@ -70,6 +79,10 @@ pub(super) struct Slot {
     /// Stands until then even without its condition: it was found so after a restart.
     restored_until: Option<Millis>,
     shelf: Option<Shelf>,
+    /// Latest end of the shelf, however often it is asked for: counted from the first time.
+    latest: Option<Shelf>,
+    /// Since when it is off the shelf.
+    off_shelf: Option<Millis>,
     suppressed_by: Option<Alarm>,
     explained_by: Option<Alarm>,
     /// Since it came last it was never to be seen.
@@ -88,6 +101,8 @@ impl Slot {
             pending: None,
             restored_until: None,
             shelf: None,
+            latest: None,
+            off_shelf: None,
             suppressed_by: None,
             explained_by: None,
             unseen: false,
@@ -119,6 +134,7 @@ impl Slot {
         AlarmView {
             state: self.state,
             shelved_until_ms: self.shelf.map(|shelf| shelf.until_ms),
+            shelvable_until_ms: self.latest.map(|latest| latest.until_ms),
             suppressed_by: self.suppressed_by,
             explained_by: self.explained_by,
             first_out,
@@ -138,9 +154,12 @@ impl Slot {
         };
         self.restored_until = is_standing(self.state).then(|| now.at + RESTORED_STANDS);
         // A clock that was set back must not make a shelf longer than it may be.
-        let left = kept.shelved_until_ms.map(|until| Millis::new(until.saturating_sub(now.wall_ms)));
-        if let Some(left) = left.filter(|left| *left > Millis::ZERO) {
-            let _not_shelvable = self.shelve(left.min(LONGEST_SHELF), now);
+        let left = |until: u64| Millis::new(until.saturating_sub(now.wall_ms)).min(LONGEST_SHELF);
+        let latest = kept.shelvable_until_ms.map(left).filter(|left| *left > Millis::ZERO);
+        self.latest = latest.map(|left| Shelf::after(left, now));
+        let longest = self.latest.map_or(LONGEST_SHELF, |latest| latest.until.since(now.at));
+        if let Some(until) = kept.shelved_until_ms {
+            let _over_or_not_shelvable = self.shelve(left(until).min(longest), now);
         }
         (self.on_ms, self.ack_ms, self.clear_ms) = (kept.on_ms, kept.ack_ms, kept.clear_ms);
     }
@@ -261,9 +280,13 @@ impl Slot {
         if time == Millis::ZERO || time > LONGEST_SHELF {
             return Err(Refusal::ShelfTime);
         }
-        let until_ms = now.wall_ms.saturating_add(time.get());
-        self.shelf = Some(Shelf { until: now.at + time, until_ms });
-        Ok(AlarmChange::Shelved { until_ms })
+        let latest = *self.latest.get_or_insert(Shelf::after(LONGEST_SHELF, now));
+        let shelf = Shelf::after(time, now);
+        if shelf.until > latest.until {
+            return Err(Refusal::ShelfSpent);
+        }
+        (self.shelf, self.off_shelf) = (Some(shelf), None);
+        Ok(AlarmChange::Shelved { until_ms: shelf.until_ms })
     }
 
     pub(super) fn unshelve(&mut self) -> Result<AlarmChange, Refusal> {
@@ -272,7 +295,14 @@ impl Slot {
 
     /// Takes it off the shelf when its time there is over; whether it was there.
     pub(super) fn shelf_is_over(&mut self, now: Moment) -> bool {
-        self.shelf.take_if(|shelf| shelf.until <= now.at).is_some()
+        let over = self.shelf.take_if(|shelf| shelf.until <= now.at).is_some();
+        if self.shelf.is_none() && self.latest.is_some() {
+            let since = *self.off_shelf.get_or_insert(now.at);
+            if now.at.since(since) >= SEEN {
+                (self.latest, self.off_shelf) = (None, None);
+            }
+        }
+        over
     }
 
     pub(super) fn reset(&mut self, now: Moment) -> Result<AlarmChange, Refusal> {

@@ -135,6 +135,35 @@ fn a_safety_action_is_never_put_aside_and_nothing_for_longer_than_a_shift() {
 }
 
 #[test]
+fn an_alarm_that_is_put_aside_again_and_again_is_seen_after_a_shift() {
+    let (alarm, hour) = (Alarm::MeterSilent, Millis::from_secs(3600));
+    let (mut book, start) = settled(&[alarm]);
+    let conditions = standing(&[alarm]);
+    book.shelve(alarm, hour, start).unwrap();
+    let after = later(start, 7 * hour.get());
+    assert_eq!(book.shelve(alarm, hour + Millis::new(1), after), Err(Refusal::ShelfSpent));
+    book.shelve(alarm, hour, after).unwrap();
+    // To blink is not to be seen, and a restart in between changes nothing.
+    let now = later(start, 7 * hour.get() + 60 * SECOND);
+    book.unshelve(alarm).unwrap();
+    book.step(&conditions, now);
+    let mut restarted = AlarmBook::default();
+    restarted.restore(alarm, &book.view(alarm), now);
+    for book in [&mut book, &mut restarted] {
+        let now = later(now, 59 * SECOND);
+        book.step(&conditions, now);
+        assert_eq!(book.shelve(alarm, hour, now), Err(Refusal::ShelfSpent));
+        assert!(book.shelve(alarm, Millis::from_secs(1800), now).is_ok(), "what is left of the shift");
+        book.step(&conditions, later(start, 8 * hour.get()));
+        assert!(book.view(alarm).is_shown());
+        let now = later(start, 8 * hour.get() + 60 * SECOND);
+        assert_eq!(book.shelve(alarm, hour, now), Err(Refusal::ShelfSpent));
+        book.step(&conditions, now);
+        assert!(book.shelve(alarm, LONGEST_SHELF, now).is_ok(), "it was seen");
+    }
+}
+
+#[test]
 fn one_trouble_is_one_alarm_and_its_consequences_come_out_when_it_goes() {
     let consequence = Alarm::FlowDoubtful;
     let (mut book, now) = settled(&[Alarm::LossOfFlow, Alarm::OverTemperature, consequence]);

@@ -73,6 +73,8 @@ pub struct AlarmView {
     pub state: AlarmState,
     /// It is put aside until then.
     pub shelved_until_ms: Option<u64>,
+    /// It was put aside, and may be so no longer than until then, however often that is asked for.
+    pub shelvable_until_ms: Option<u64>,
     /// It is active, and hidden behind this alarm.
     pub suppressed_by: Option<Alarm>,
     /// It is active, and this alarm explains it, hiding it or not.
