@@ -106,7 +106,7 @@ pub async fn run(
         let view = links.gpu.view();
         let refused = throttle_refused(&view, cycle.alarm(Alarm::ThrottleRefused));
         cycle.set_alarm(Alarm::ThrottleRefused, refused);
-        device_alarms::tell(&mut cycle, links, decision.alarms);
+        let behind = device_alarms::tell(&mut cycle, links, &decision);
         gpu_alarms::tell(&mut cycle, &mut gpu_memory, &view, began);
         cycle.set_alarm(Alarm::HookFailed, hooks.failed());
         cycle.hooks = hooks.status();
@@ -115,7 +115,7 @@ pub async fn run(
         tray.collect(&mut cycle.commands, &mut cycle.events);
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
         facility_alarms::tell(&mut cycle, now.wall_ms);
-        let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms);
+        let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms).with(behind);
         if alarms.step(&found, &mut cycle.events, now) {
             latch.ask_reset();
         }

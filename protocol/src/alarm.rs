@@ -252,7 +252,7 @@ alarms! {
     FlowDoubtful "flow_doubtful" Medium false true 2000 5000 [LossOfFlow Leak PumpFault PumpSilent MeterSilent]
         "A loss of flow would be noticed late."
         "Check head sensor, meter and strainer; check full_speed_flow in the configuration."
-    SetPointIgnored "set_point_ignored" High false true 0 2000 [DeviceFrozen]
+    SetPointIgnored "set_point_ignored" High false true 0 2000 []
         "Pump or valve is somewhere else than control wants it."
         "Look for a second master, a local mode or a blocked drive."
     ForeignWriter "foreign_writer" High false true 0 0 []

@@ -4,6 +4,7 @@ use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Millis, Watts};
 use heapless::Vec;
 
+use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
 use crate::budget::{Budget, Budgets, LoopView};
 use crate::decision::{Decision, Escalation, GpuDecision, Leader, Reason};
@@ -294,6 +295,7 @@ impl Controller {
         let (leader, reason) = self.cause(analysis);
         let (pump, valve) = self.loops.held();
         let rung = highest_rung(&gpus, pump, valve);
+        let (alarms, ignoring) = self.alarms(snapshot, analysis, now);
         Decision {
             state: self.state.name(),
             leader,
@@ -312,7 +314,8 @@ impl Controller {
             cooling_proven: self.cooling_proven(analysis),
             escalation: Escalation::default(),
             remote: RemoteOutcome::default(),
-            alarms: self.alarms(snapshot, analysis, now),
+            alarms,
+            ignoring,
         }
     }
 
@@ -326,7 +329,7 @@ impl Controller {
         }
     }
 
-    fn alarms(&self, snapshot: &Snapshot, analysis: &Analysis, now: Millis) -> AlarmSet {
+    fn alarms(&self, snapshot: &Snapshot, analysis: &Analysis, now: Millis) -> (AlarmSet, Devices) {
         let state = self.state.name();
         standing(&Facts {
             snapshot,

@@ -4,6 +4,7 @@ use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Megahertz, Millis, Percent, Watts};
 use heapless::Vec;
 
+use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
 use crate::remote::RemoteOutcome;
 use crate::state::{Cause, StateName};
@@ -47,6 +48,8 @@ pub struct Decision {
     pub remote: RemoteOutcome,
     /// Which alarms stand.
     pub alarms: AlarmSet,
+    /// The actuators that are somewhere else than they were told.
+    pub ignoring: Devices,
 }
 
 /// Calls for help from outside, each with what caused it first. Requests only.

@@ -49,7 +49,8 @@ mod throttle;
 mod tuning;
 
 pub use alarm_book::{
-    AlarmBook, AlarmChange, AlarmChanges, AlarmState, AlarmView, Conditions, LONGEST_SHELF, Moment, Refusal,
+    AlarmBook, AlarmChange, AlarmChanges, AlarmState, AlarmView, Behind, Conditions, Devices, LONGEST_SHELF,
+    Moment, Refusal,
 };
 pub use alarms::AlarmSet;
 pub use controller::Controller;

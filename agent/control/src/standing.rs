@@ -5,6 +5,7 @@ use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::{BadReason, Quality, Reading};
 use eisbach_protocol::units::{Celsius, Kelvin, Millis};
 
+use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
 use crate::effects::Effects;
 use crate::flow_guard::Flow;
@@ -32,8 +33,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) tuning: &'a Tuning,
 }
 
-/// The alarms.
-pub(crate) fn standing(facts: &Facts<'_>) -> AlarmSet {
+/// The alarms, and the actuators that ignore their set-points.
+pub(crate) fn standing(facts: &Facts<'_>) -> (AlarmSet, Devices) {
     let Facts { snapshot, state, effects, now, .. } = *facts;
     let mut set = AlarmSet::NONE;
     set.raise_if(state == StateName::Leak, Alarm::Leak);
@@ -43,7 +44,7 @@ pub(crate) fn standing(facts: &Facts<'_>) -> AlarmSet {
     let at_limit = facts.hottest_measured.is_some_and(|margin| margin < facts.tuning.deep_margin);
     set.raise_if(at_limit, Alarm::OverTemperature);
     if facts.starting {
-        return set;
+        return (set, Devices::NONE);
     }
 
     gpus(snapshot, &mut set);
@@ -57,15 +58,17 @@ pub(crate) fn standing(facts: &Facts<'_>) -> AlarmSet {
     set.raise_if(facts.doubtful, Alarm::FlowDoubtful);
     // A tripped drive ignores its set-point too: that has an alarm of its own.
     let pump_down = set.has(Alarm::LossOfFlow) || set.has(Alarm::PumpFault);
-    let ignored = (effects.pump_is_off(now) && !pump_down) || effects.valve_is_off(now);
-    set.raise_if(ignored, Alarm::SetPointIgnored);
+    let ignoring = Devices::PUMP
+        .only_if(effects.pump_is_off(now) && !pump_down)
+        .with(Devices::VALVE.only_if(effects.valve_is_off(now)));
+    set.raise_if(!ignoring.is_empty(), Alarm::SetPointIgnored);
     set.raise_if(is_silent(&snapshot.room.dew_point), Alarm::DewPointUnknown);
     let rope = is_silent(&snapshot.leak.detected) || snapshot.leak.fault.usable() == Some(true);
     set.raise_if(rope, Alarm::LeakSensorFault);
     let supply = snapshot.meter.supply.usable();
     let cold = supply.is_some_and(|supply| supply < facts.floor - CONDENSATION_SLACK);
     set.raise_if(cold && snapshot.room.dew_point.usable().is_some(), Alarm::Condensation);
-    set
+    (set, ignoring)
 }
 
 fn gpus(snapshot: &Snapshot, set: &mut AlarmSet) {

@@ -5,7 +5,7 @@ mod common;
 
 use common::{AGE, healthy, hold};
 use eisbach_control::{
-    Controller, Decision, Escalation, Leader, Reason, Release, Rung, Snapshot, StateName, Tuning,
+    Controller, Decision, Devices, Escalation, Leader, Reason, Release, Rung, Snapshot, StateName, Tuning,
 };
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::gpu_link::GpuHealth;
@@ -235,9 +235,9 @@ fn i06_a_pump_that_does_not_follow_its_set_point_is_an_alarm_after_its_ramp() {
     stuck.pump.head = Reading::measured(KiloPascal::new(23.0), AGE);
     stuck.meter.flow = Reading::measured(LitersPerMinute::new(5.6), AGE);
     assert!(!hold(&mut controller, &stuck, LATER, 10).alarms.has(Alarm::SetPointIgnored));
-    assert!(
-        hold(&mut controller, &stuck, LATER + Millis::from_secs(11), 5).alarms.has(Alarm::SetPointIgnored)
-    );
+    let decision = hold(&mut controller, &stuck, LATER + Millis::from_secs(11), 5);
+    assert!(decision.alarms.has(Alarm::SetPointIgnored));
+    assert_eq!(decision.ignoring, Devices::PUMP, "and nobody else");
 }
 
 fn with_margin(index: usize, margin: f32) -> Snapshot {

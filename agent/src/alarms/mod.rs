@@ -18,7 +18,9 @@ mod show;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eisbach_control::{AlarmBook, AlarmChange, AlarmSet, AlarmView, Conditions, LeakInput, Moment, Refusal};
+use eisbach_control::{
+    AlarmBook, AlarmChange, AlarmSet, AlarmView, Behind, Conditions, LeakInput, Moment, Refusal,
+};
 use eisbach_protocol::alarm::{ALARMS, Alarm, COUNT};
 use eisbach_protocol::units::Millis;
 use tokio::sync::{mpsc, watch};
@@ -57,6 +59,13 @@ impl Found {
         conditions.interlocked.set(latched, Alarm::Leak);
         conditions.standing.set(latched && rope == Some(true), Alarm::Leak);
         Self { conditions, dry: rope == Some(false) }
+    }
+
+    /// The same with the devices behind the alarms.
+    #[must_use]
+    pub const fn with(mut self, behind: Behind) -> Self {
+        self.conditions.behind = behind;
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use eisbach_control::{AlarmBook, AlarmState, AlarmView};
+use eisbach_control::{AlarmBook, AlarmState, AlarmView, Devices};
 use eisbach_protocol::alarm::{ALARMS, Alarm};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -34,6 +34,8 @@ struct Kept {
     shelved_until_ms: Option<u64>,
     #[serde(default)]
     shelvable_until_ms: Option<u64>,
+    #[serde(default)]
+    devices: u8,
     on_ms: Option<u64>,
     ack_ms: Option<u64>,
     clear_ms: Option<u64>,
@@ -56,6 +58,7 @@ impl Record {
             first_out: view.first_out,
             shelved_until_ms: view.shelved_until_ms,
             shelvable_until_ms: view.shelvable_until_ms,
+            devices: view.known.bits(),
             on_ms: view.on_ms,
             ack_ms: view.ack_ms,
             clear_ms: view.clear_ms,
@@ -73,6 +76,7 @@ impl Record {
                 first_out: kept.first_out,
                 shelved_until_ms: kept.shelved_until_ms,
                 shelvable_until_ms: kept.shelvable_until_ms,
+                known: Devices::from_bits(kept.devices),
                 on_ms: kept.on_ms,
                 ack_ms: kept.ack_ms,
                 clear_ms: kept.clear_ms,

@@ -11,6 +11,7 @@
 //! first critical or high alarm until none is active; the alarm that began it is its **first-out**: look there for the
 //! cause. The book is pure: time is an argument, nothing allocates, and every change is told once.
 
+mod devices;
 mod refusal;
 mod slot;
 mod view;
@@ -18,6 +19,7 @@ mod view;
 use eisbach_protocol::alarm::{ALARMS, Alarm, COUNT, Priority};
 use eisbach_protocol::units::Millis;
 
+pub use devices::{Behind, Devices};
 pub use refusal::Refusal;
 pub use view::{AlarmState, AlarmView};
 
@@ -79,6 +81,8 @@ pub struct Conditions {
     pub standing: AlarmSet,
     /// Alarms that an interlock with a memory of its own holds, whether their condition does or not.
     pub interlocked: AlarmSet,
+    /// Devices behind an alarm that stands for several of them.
+    pub behind: Behind,
 }
 
 /// Every alarm's state.
@@ -114,10 +118,11 @@ impl AlarmBook {
         let mut raised = AlarmSet::NONE;
         for slot in &mut self.slots {
             let alarm = slot.alarm();
-            if slot.shelf_is_over(now) {
+            let (condition, behind) = (Condition::of(alarm, conditions), conditions.behind.of(alarm));
+            if slot.shelf_is_over(now) || slot.is_of_another_device(condition, behind) {
                 note(&mut changes, alarm, AlarmChange::Unshelved);
             }
-            match slot.judge(Condition::of(alarm, conditions), now) {
+            match slot.judge(condition, behind, now) {
                 Some(AlarmChange::Raised { .. }) => raised.raise_if(true, alarm),
                 Some(change) => note(&mut changes, alarm, change),
                 None => {}

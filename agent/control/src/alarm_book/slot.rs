@@ -10,7 +10,8 @@
 //!       │ reset, condition gone           ▼                           ▼
 //!       └──────────────────────── LatchedUnacked ──────────────► LatchedAcked ──► reset ──► Normal
 //!                                            acknowledge
-//!      Cleared and both Latched become Unacked again with the condition.
+//!      Cleared and both Latched become Unacked again with the condition,
+//!      Acked with one more device behind it: who has seen the valve's alarm has not seen the pump's.
 //! ```
 
 use eisbach_protocol::alarm::Alarm;
@@ -18,7 +19,7 @@ use eisbach_protocol::units::Millis;
 
 use super::refusal::Refusal;
 use super::view::{AlarmState, AlarmView};
-use super::{AlarmChange, Conditions, LONGEST_SHELF, Moment};
+use super::{AlarmChange, Conditions, Devices, LONGEST_SHELF, Moment};
 use crate::alarms::AlarmSet;
 
 /// What stood before a restart stands so long without its condition: until then not everything has been heard that it is
@@ -83,6 +84,9 @@ pub(super) struct Slot {
     latest: Option<Shelf>,
     /// Since when it is off the shelf.
     off_shelf: Option<Millis>,
+    /// Devices behind it when its condition held last, and those of which people know.
+    behind: Devices,
+    known: Devices,
     suppressed_by: Option<Alarm>,
     explained_by: Option<Alarm>,
     /// Since it came last it was never to be seen.
@@ -103,6 +107,8 @@ impl Slot {
             shelf: None,
             latest: None,
             off_shelf: None,
+            behind: Devices::NONE,
+            known: Devices::NONE,
             suppressed_by: None,
             explained_by: None,
             unseen: false,
@@ -135,6 +141,7 @@ impl Slot {
             state: self.state,
             shelved_until_ms: self.shelf.map(|shelf| shelf.until_ms),
             shelvable_until_ms: self.latest.map(|latest| latest.until_ms),
+            known: self.known,
             suppressed_by: self.suppressed_by,
             explained_by: self.explained_by,
             first_out,
@@ -161,19 +168,36 @@ impl Slot {
         if let Some(until) = kept.shelved_until_ms {
             let _over_or_not_shelvable = self.shelve(left(until).min(longest), now);
         }
+        (self.behind, self.known) = (kept.known, kept.known);
         (self.on_ms, self.ack_ms, self.clear_ms) = (kept.on_ms, kept.ack_ms, kept.clear_ms);
     }
 
+    /// Takes it off the shelf if it comes from a device for which it was not put there; whether that was so.
+    pub(super) fn is_of_another_device(&mut self, condition: Condition, behind: Devices) -> bool {
+        condition == Condition::Holds && self.is_news(behind) && self.shelf.take().is_some()
+    }
+
+    const fn is_news(&self, behind: Devices) -> bool {
+        !self.known.is_empty() && !behind.is_within(self.known)
+    }
+
     /// Takes note of the condition; an alarm that comes or goes says so.
-    pub(super) fn judge(&mut self, condition: Condition, now: Moment) -> Option<AlarmChange> {
+    pub(super) fn judge(
+        &mut self,
+        condition: Condition,
+        behind: Devices,
+        now: Moment,
+    ) -> Option<AlarmChange> {
         let holds = condition == Condition::Holds;
+        let news = holds && self.is_news(behind);
         if holds {
             self.restored_until = None;
+            (self.behind, self.known) = (behind, self.known.with(behind));
         }
         match (holds, self.state) {
             (true, AlarmState::Unacked | AlarmState::Acked) => {
                 self.pending = None;
-                None
+                news.then(|| self.raise(now))
             }
             (true, _) if self.has_waited(self.alarm.def().on_delay, now) => Some(self.raise(now)),
             (false, AlarmState::Unacked | AlarmState::Acked) if self.may_end(now) => {
@@ -203,6 +227,9 @@ impl Slot {
 
     fn raise(&mut self, now: Moment) -> AlarmChange {
         self.state = AlarmState::Unacked;
+        if self.shelf.is_none() {
+            self.known = self.behind;
+        }
         (self.pending, self.unseen) = (None, true);
         (self.on_ms, self.ack_ms, self.clear_ms) = (Some(now.wall_ms), None, None);
         AlarmChange::Raised { first_out: false }
@@ -270,6 +297,7 @@ impl Slot {
             }
         };
         self.ack_ms = Some(now.wall_ms);
+        self.known = self.behind;
         Ok(AlarmChange::Acknowledged)
     }
 
@@ -286,6 +314,8 @@ impl Slot {
             return Err(Refusal::ShelfSpent);
         }
         (self.shelf, self.off_shelf) = (Some(shelf), None);
+        // What is put aside before it comes is so for whichever device comes first.
+        self.known = if self.state == AlarmState::Normal { Devices::NONE } else { self.behind };
         Ok(AlarmChange::Shelved { until_ms: shelf.until_ms })
     }
 

@@ -164,6 +164,45 @@ fn an_alarm_that_is_put_aside_again_and_again_is_seen_after_a_shift() {
 }
 
 #[test]
+fn an_alarm_that_another_device_joins_is_a_new_one() {
+    let (alarm, minute) = (Alarm::SetPointIgnored, 60 * SECOND);
+    let by = |devices| {
+        let mut conditions = standing(&[alarm]);
+        conditions.behind.set(alarm, devices);
+        conditions
+    };
+    let (valve, both) = (by(Devices::VALVE), by(Devices::VALVE.with(Devices::PUMP)));
+    let raised = (alarm, AlarmChange::Raised { first_out: true });
+    let mut book = AlarmBook::default();
+    book.step(&valve, at(0));
+    book.acknowledge(alarm, at(0)).unwrap();
+    assert!(book.step(&valve, at(100)).is_empty(), "the same one");
+    assert_eq!(book.step(&both, at(200)).as_slice(), [raised]);
+    assert_eq!(book.view(alarm).state, AlarmState::Unacked);
+    book.shelve(alarm, LONGEST_SHELF, at(300)).unwrap();
+    assert!(book.step(&valve, at(400)).is_empty() && book.step(&both, at(500)).is_empty(), "both are aside");
+    book.unshelve(alarm).unwrap();
+
+    // The valve's is put aside and goes, the agent starts anew, and the pump's comes.
+    book.step(&valve, at(600));
+    book.shelve(alarm, Millis::new(minute), at(600)).unwrap();
+    book.step(&Conditions::default(), at(700));
+    book.step(&Conditions::default(), at(minute / 2));
+    let mut restarted = AlarmBook::default();
+    restarted.restore(alarm, &book.view(alarm), at(minute / 2));
+    for book in [&mut book, &mut restarted] {
+        let changes = book.step(&by(Devices::PUMP), at(minute / 2));
+        assert_eq!(changes.as_slice(), [(alarm, AlarmChange::Unshelved), raised]);
+        assert!(book.view(alarm).is_shown());
+    }
+
+    let mut book = AlarmBook::default();
+    book.shelve(alarm, Millis::new(minute), at(0)).unwrap();
+    book.step(&valve, at(100));
+    assert!(book.view(alarm).is_shelved(), "put aside before it came");
+}
+
+#[test]
 fn one_trouble_is_one_alarm_and_its_consequences_come_out_when_it_goes() {
     let consequence = Alarm::FlowDoubtful;
     let (mut book, now) = settled(&[Alarm::LossOfFlow, Alarm::OverTemperature, consequence]);

@@ -2,6 +2,8 @@
 
 use eisbach_protocol::alarm::Alarm;
 
+use super::Devices;
+
 /// Where an alarm is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AlarmState {
@@ -75,6 +77,8 @@ pub struct AlarmView {
     pub shelved_until_ms: Option<u64>,
     /// It was put aside, and may be so no longer than until then, however often that is asked for.
     pub shelvable_until_ms: Option<u64>,
+    /// Devices behind it of which people know.
+    pub known: Devices,
     /// It is active, and hidden behind this alarm.
     pub suppressed_by: Option<Alarm>,
     /// It is active, and this alarm explains it, hiding it or not.
