@@ -161,23 +161,30 @@ impl Engine {
         correlation: Option<Uuid>,
         wall_ms: u64,
     ) -> Result<Vec<Slot>, Refusal> {
-        let ours = |target: &Target| {
-            target.feeds.is_empty() || target.feeds.iter().any(|feed| self.rules.feeds.contains(feed))
+        let ours = |target: Target| {
+            let feeds = self.feeds(&target);
+            (!feeds.is_empty()).then_some((target, feeds))
         };
-        let targets: Vec<_> = targets.into_iter().filter(ours).collect();
+        let targets: Vec<_> = targets.into_iter().filter_map(ours).collect();
         if targets.is_empty() {
             return Err(Refusal::ForeignFeed);
         }
-        let slot = |target: &Target| {
+        let slot = |(target, feeds): (Target, Vec<String>)| {
             let interval = (target.start_ms.unwrap_or(wall_ms), target.end_ms.unwrap_or(u64::MAX));
-            Slot::new(interval, target.watts.map(|watts| self.part(watts)), correlation)
+            Slot::new(interval, feeds, target.watts.map(|watts| self.part(watts)), correlation)
         };
-        let slots: Vec<_> = targets.iter().map(slot).collect();
+        let slots: Vec<_> = targets.into_iter().map(slot).collect();
         if slots.iter().any(|slot| slot.start_ms > wall_ms.saturating_add(HORIZON_MS)) {
             return Err(Refusal::Future);
         }
         let lasting: Vec<_> = slots.into_iter().filter(|slot| slot.end_ms > wall_ms).collect();
         if lasting.is_empty() { Err(Refusal::Expired) } else { Ok(lasting) }
+    }
+
+    /// Those of this node's feeds that a target is for; all of them if it names none.
+    fn feeds(&self, target: &Target) -> Vec<String> {
+        let meant = |feed: &&String| target.feeds.is_empty() || target.feeds.contains(feed);
+        self.rules.feeds.iter().filter(meant).cloned().collect()
     }
 
     /// What a feed's target leaves for this node's GPUs.

@@ -14,8 +14,8 @@ use tracing::warn;
 
 use super::engine::Kept;
 
-/// Longest record that is read: eight issuers with everything they can have in it.
-const LONGEST: u64 = 1024 * 1024;
+/// Longest record that is read: eight issuers with everything they can have in it, and every breach.
+const LONGEST: u64 = 8 * 1024 * 1024;
 
 /// The task that writes.
 #[derive(Debug)]

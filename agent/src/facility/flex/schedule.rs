@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A release (no power) hides like any other target. So a later order always wins over what is in force, and never
-//! undoes what was ordered for a later time.
+//! undoes what was ordered for a later time. It hides only what is for no other feeds than its own: a target for one
+//! feed leaves the cap of another where it is.
 
 use eisbach_protocol::units::Watts;
 use serde::{Deserialize, Serialize};
@@ -19,12 +20,15 @@ use super::words::Uuid;
 const MOST: usize = 64;
 
 /// A target as it concerns this node.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slot {
     /// From when.
     pub(super) start_ms: u64,
     /// Until when; for ever if it is [`u64::MAX`].
     pub(super) end_ms: u64,
+    /// Those of this node's feeds that it is for.
+    #[serde(default)]
+    feeds: Vec<String>,
     /// Most that this node may draw; none is a release.
     pub(super) power: Option<Watts>,
     /// What it belongs to.
@@ -37,18 +41,21 @@ impl Slot {
     /// A target whose place in the order is given by [`Schedule::add`].
     pub(super) const fn new(
         (start_ms, end_ms): (u64, u64),
+        feeds: Vec<String>,
         power: Option<Watts>,
         correlation: Option<Uuid>,
     ) -> Self {
-        Self { start_ms, end_ms, power, correlation, order: 0 }
+        Self { start_ms, end_ms, feeds, power, correlation, order: 0 }
     }
 
     const fn covers(&self, wall_ms: u64) -> bool {
         self.start_ms <= wall_ms && wall_ms < self.end_ms
     }
 
-    const fn hides(&self, other: &Self) -> bool {
-        self.order > other.order && self.start_ms >= other.start_ms
+    fn hides(&self, other: &Self) -> bool {
+        self.order > other.order
+            && self.start_ms >= other.start_ms
+            && other.feeds.iter().all(|feed| self.feeds.contains(feed))
     }
 }
 
@@ -70,8 +77,8 @@ impl Schedule {
     /// If there is no room.
     pub(super) fn add(&mut self, slots: &[Slot], wall_ms: u64) -> Result<(), Full> {
         let order = self.orders.saturating_add(1);
-        let new = slots.iter().map(|slot| Slot { order, ..*slot });
-        let mut all: Vec<_> = self.slots.iter().copied().chain(new).collect();
+        let new = slots.iter().map(|slot| Slot { order, ..slot.clone() });
+        let mut all: Vec<_> = self.slots.iter().cloned().chain(new).collect();
         prune(&mut all, wall_ms);
         if all.len() > MOST {
             return Err(Full);
@@ -116,7 +123,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn slot(start_ms: u64, end_ms: u64, power: Option<f32>) -> Slot {
-        Slot::new((start_ms, end_ms), power.map(Watts::new), None)
+        of(&["main-a"], (start_ms, end_ms), power)
+    }
+
+    fn of(feeds: &[&str], interval: (u64, u64), power: Option<f32>) -> Slot {
+        let feeds = feeds.iter().map(|feed| (*feed).to_owned()).collect();
+        Slot::new(interval, feeds, power.map(Watts::new), None)
     }
 
     fn schedule(events: &[&[Slot]]) -> Schedule {
@@ -153,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn a_target_for_one_feed_leaves_the_cap_of_another() {
+        let long = (0, u64::MAX);
+        let mut schedule = schedule(&[&[of(&["a"], long, Some(3000.0))], &[of(&["b"], long, Some(5000.0))]]);
+        assert_eq!(power(&schedule, 5), Some(3000.0));
+        schedule.add(&[of(&["b"], long, None)], 5).unwrap();
+        assert_eq!(power(&schedule, 5), Some(3000.0), "nor does a release");
+        schedule.add(&[of(&["a", "b"], long, Some(4000.0))], 5).unwrap();
+        assert_eq!(power(&schedule, 5), Some(4000.0), "one for both hides each");
+        schedule.add(&[of(&["a"], long, None)], 5).unwrap();
+        assert_eq!(power(&schedule, 5), Some(4000.0), "half of it is not all of it");
+    }
+
+    #[test]
     fn among_those_that_stand_the_lowest_counts() {
         let schedule = schedule(&[
             &[slot(20, 30, Some(2000.0))],
@@ -186,12 +211,13 @@ mod tests {
         /// Whatever is thrown away never counted again.
         #[test]
         fn to_forget_changes_nothing(
-            slots in proptest::collection::vec((0_u64..20, 1_u64..20, proptest::option::of(1_u16..9)), 1..12),
+            slots in proptest::collection::vec((0_u64..20, 1_u64..20, proptest::option::of(1_u16..9), 0_usize..3), 1..12),
             now in 0_u64..25,
         ) {
             let mut kept = Schedule::default();
-            for (order, (start, length, power)) in slots.iter().enumerate() {
-                let slot = slot(*start, start + length, power.map(f32::from));
+            for (order, (start, length, power, feeds)) in slots.iter().enumerate() {
+                let feeds: &[&str] = [&["a"][..], &["b"], &["a", "b"]][*feeds];
+                let slot = of(feeds, (*start, start + length), power.map(f32::from));
                 kept.slots.push(Slot { order: order as u64, ..slot });
             }
             let mut tidied = kept.clone();
