@@ -13,6 +13,7 @@ use eisbach_protocol::units::{Millis, Watts};
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, Issuer, Memory};
+use super::lapse::Lapse;
 use super::load::Load;
 use super::ramp::Ramp;
 use super::refusal::Refusal;
@@ -56,6 +57,8 @@ pub(super) struct Order {
 /// What must outlive the process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Kept {
+    #[serde(default)]
+    lapse: Lapse,
     issuers: Vec<(String, Memory, Schedule)>,
 }
 
@@ -69,6 +72,9 @@ pub(super) struct Engine {
     schedules: Vec<Schedule>,
     shed: Shed,
     ramp: Ramp,
+    lapse: Lapse,
+    /// Whether there is something new to keep.
+    changed: bool,
 }
 
 impl Engine {
@@ -80,6 +86,8 @@ impl Engine {
             gate: Gate::new(issuers, rules.max_age_ms),
             shed: Shed::new(rules.hold),
             ramp: Ramp::new(rules.ramp_watts_per_s),
+            lapse: Lapse::default(),
+            changed: false,
             rules,
         }
     }
@@ -100,6 +108,7 @@ impl Engine {
         (now, wall_ms): (Millis, u64),
     ) -> Result<(), Refusal> {
         let admitted = self.gate.admit(topic, payload, retained, wall_ms)?;
+        self.pass((now, wall_ms));
         match admitted.kind {
             Kind::LoadTargetSet => {
                 let targets = Targets::read(&admitted.signed.payload).map_err(|_| Refusal::Malformed)?;
@@ -117,21 +126,36 @@ impl Engine {
             Kind::BreachEnforcement => return Err(Refusal::Topic),
         }
         self.gate.note(&admitted);
+        self.changed = true;
         Ok(())
     }
 
     /// What is asked of the node now.
     pub(super) fn step(&mut self, load: &Load, (now, wall_ms): (Millis, u64)) -> Order {
-        let slots = self.schedules.iter().filter_map(|schedule| schedule.at(wall_ms));
+        self.pass((now, wall_ms));
+        let slots = self.schedules.iter().filter_map(Schedule::in_force);
         let slot = slots.reduce(|lowest, slot| if slot.power < lowest.power { slot } else { lowest });
         let (goal, correlation) = (slot.and_then(|slot| slot.power), slot.and_then(|slot| slot.correlation));
         let wish = self.shed.step(load, now);
         Order { budget: self.ramp.step(goal, wish.cap, load.drawn, now), drain: wish.drain, correlation }
     }
 
+    /// Time passes.
+    fn pass(&mut self, (now, wall_ms): (Millis, u64)) {
+        let passed = self.lapse.passed((now, wall_ms));
+        for schedule in &mut self.schedules {
+            self.changed |= schedule.pass(passed, wall_ms);
+        }
+    }
+
     /// What became of hints since it was asked last.
     pub(super) fn outcomes(&mut self) -> Vec<Told> {
         self.shed.outcomes()
+    }
+
+    /// Whether what must outlive the process has changed since it was asked last.
+    pub(super) fn has_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// What must outlive the process.
@@ -140,11 +164,15 @@ impl Engine {
             schedule.tidy(wall_ms);
         }
         let lines = self.gate.memories().zip(&self.schedules);
-        Kept { issuers: lines.map(|((of, memory), slots)| (of, memory.clone(), slots.clone())).collect() }
+        Kept {
+            lapse: self.lapse,
+            issuers: lines.map(|((of, memory), slots)| (of, memory.clone(), slots.clone())).collect(),
+        }
     }
 
     /// Takes up what was kept before a restart. What it says of issuers that are no longer known is left.
     pub(super) fn take_up(&mut self, kept: Kept) {
+        self.lapse = kept.lapse;
         for (source, memory, schedule) in kept.issuers {
             let at = self.gate.memories().position(|(known, _)| known == source);
             if let Some(own) = at.and_then(|at| self.schedules.get_mut(at)).filter(|_| schedule.is_sane()) {

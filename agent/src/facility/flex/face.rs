@@ -75,7 +75,10 @@ impl FlexFace {
         (face, keeper)
     }
 
-    fn keep(&mut self, wall_ms: u64) {
+    fn keep_if_changed(&mut self, wall_ms: u64) {
+        if !self.engine.has_changed() {
+            return;
+        }
         if let Ok(bytes) = serde_json::to_vec(&self.engine.keep(wall_ms)) {
             self.kept.send_replace(bytes);
         }
@@ -92,6 +95,7 @@ impl FlexFace {
             info!(?watts, ?correlation, "the grid's target for this node");
         }
         self.order = order;
+        self.keep_if_changed(now.wall_ms);
         for told in self.engine.outcomes() {
             self.tell_ourselves(&told, now.wall_ms);
             if self.outcomes.len() >= MOST_OUTCOMES {
@@ -189,10 +193,9 @@ impl Face for FlexFace {
 
     fn message(&mut self, inbound: &Inbound, now: Moment, out: &mut Outlet<'_>) {
         let message = (inbound.topic.as_str(), inbound.payload.as_slice(), inbound.retained);
-        let Err(refusal) = self.engine.message(message, &self.load, (now.at, now.wall_ms)) else {
-            self.keep(now.wall_ms);
-            return;
-        };
+        let heard = self.engine.message(message, &self.load, (now.at, now.wall_ms));
+        self.keep_if_changed(now.wall_ms);
+        let Err(refusal) = heard else { return };
         out.counters().commands_refused.count();
         self.tell_refusal(inbound, refusal, now);
     }

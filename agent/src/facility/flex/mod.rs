@@ -14,6 +14,7 @@ mod gate;
 mod jws;
 mod keeper;
 mod keys;
+mod lapse;
 mod load;
 mod ramp;
 mod refusal;

@@ -10,8 +10,11 @@
 //! A release (no power) hides like any other target. So a later order always wins over what is in force, and never
 //! undoes what was ordered for a later time. It hides only what is for no other feeds than its own: a target for one
 //! feed leaves the cap of another where it is.
+//!
+//! The wall clock says only when a target comes into force, which is now for one that has begun when it is heard. From
+//! then on it has a life, and that passes whatever the wall clock does.
 
-use eisbach_protocol::units::Watts;
+use eisbach_protocol::units::{Millis, Watts};
 use serde::{Deserialize, Serialize};
 
 use super::words::Uuid;
@@ -35,6 +38,17 @@ pub(super) struct Slot {
     pub(super) correlation: Option<Uuid>,
     /// Counts up with each event.
     order: u64,
+    /// None as long as its start is to come.
+    life: Option<Life>,
+}
+
+/// A target in force.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Life {
+    /// Counts up with each time that something came into force.
+    begun: u64,
+    /// How long it lasts yet; for ever if there is none.
+    left: Option<Millis>,
 }
 
 impl Slot {
@@ -45,17 +59,44 @@ impl Slot {
         power: Option<Watts>,
         correlation: Option<Uuid>,
     ) -> Self {
-        Self { start_ms, end_ms, feeds, power, correlation, order: 0 }
+        Self { start_ms, end_ms, feeds, power, correlation, order: 0, life: None }
     }
 
-    const fn covers(&self, wall_ms: u64) -> bool {
-        self.start_ms <= wall_ms && wall_ms < self.end_ms
+    const fn is_due(&self, wall_ms: u64) -> bool {
+        self.life.is_none() && self.start_ms <= wall_ms && wall_ms < self.end_ms
     }
 
+    const fn begin(&mut self, begun: u64, wall_ms: u64) {
+        let left = Millis::new(self.end_ms.saturating_sub(wall_ms));
+        self.life = Some(Life { begun, left: if self.end_ms == u64::MAX { None } else { Some(left) } });
+    }
+
+    /// Whether it is over, or its time went by unseen.
+    fn is_over(&self, wall_ms: u64) -> bool {
+        self.life.map_or(self.end_ms <= wall_ms, |life| life.left == Some(Millis::ZERO))
+    }
+
+    /// Whether it counts instead of the other while both are in force.
     fn hides(&self, other: &Self) -> bool {
-        self.order > other.order
-            && self.start_ms >= other.start_ms
-            && other.feeds.iter().all(|feed| self.feeds.contains(feed))
+        let later = match (self.life, other.life) {
+            (Some(own), Some(other)) => own.begun >= other.begun,
+            (None, Some(_)) => true,
+            (Some(_), None) => false,
+            (None, None) => self.start_ms >= other.start_ms,
+        };
+        later && self.order > other.order && other.feeds.iter().all(|feed| self.feeds.contains(feed))
+    }
+
+    /// Whether it hides the other as long as that lasts.
+    fn replaces(&self, other: &Self) -> bool {
+        let lasts = match (self.life, other.life) {
+            (Some(own), Some(other)) => {
+                own.left.is_none_or(|own| other.left.is_some_and(|other| own >= other))
+            }
+            (None, None) => self.start_ms <= other.start_ms && self.end_ms >= other.end_ms,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        lasts && self.hides(other)
     }
 }
 
@@ -68,9 +109,37 @@ pub(super) struct Full;
 pub(super) struct Schedule {
     slots: Vec<Slot>,
     orders: u64,
+    /// How often something has come into force.
+    #[serde(default)]
+    begins: u64,
 }
 
 impl Schedule {
+    /// Time passes. Tells whether something has come into force or is over.
+    pub(super) fn pass(&mut self, passed: Millis, wall_ms: u64) -> bool {
+        for left in self.slots.iter_mut().filter_map(|slot| slot.life.as_mut()?.left.as_mut()) {
+            *left = left.since(passed);
+        }
+        let before = self.slots.len();
+        self.slots.retain(|slot| slot.life.is_none() || !slot.is_over(wall_ms));
+        let over = self.slots.len() != before;
+        self.begin(wall_ms) || over
+    }
+
+    /// Puts into force what has to be, in the order in which it was to begin.
+    fn begin(&mut self, wall_ms: u64) -> bool {
+        let next =
+            |slots: &[Slot]| slots.iter().filter(|slot| slot.is_due(wall_ms)).map(|slot| slot.start_ms).min();
+        let mut any = false;
+        while let Some(start_ms) = next(&self.slots) {
+            self.begins = self.begins.saturating_add(1);
+            let due = |slot: &&mut Slot| slot.start_ms == start_ms && slot.is_due(wall_ms);
+            self.slots.iter_mut().filter(due).for_each(|slot| slot.begin(self.begins, wall_ms));
+            any = true;
+        }
+        any
+    }
+
     /// Takes up what one event sets, all or nothing.
     ///
     /// # Errors
@@ -78,25 +147,30 @@ impl Schedule {
     pub(super) fn add(&mut self, slots: &[Slot], wall_ms: u64) -> Result<(), Full> {
         let order = self.orders.saturating_add(1);
         let new = slots.iter().map(|slot| Slot { order, ..slot.clone() });
-        let mut all: Vec<_> = self.slots.iter().cloned().chain(new).collect();
-        prune(&mut all, wall_ms);
-        if all.len() > MOST {
+        let mut all = self.clone();
+        all.begin(wall_ms);
+        all.slots.extend(new);
+        all.begin(wall_ms);
+        all.tidy(wall_ms);
+        if all.slots.len() > MOST {
             return Err(Full);
         }
-        (self.slots, self.orders) = (all, order);
+        *self = Self { orders: order, ..all };
         Ok(())
     }
 
     /// The target in force, if there is one.
-    pub(super) fn at(&self, wall_ms: u64) -> Option<&Slot> {
-        let on = || self.slots.iter().filter(|slot| slot.covers(wall_ms));
+    pub(super) fn in_force(&self) -> Option<&Slot> {
+        let on = || self.slots.iter().filter(|slot| slot.life.is_some());
         on().filter(|slot| slot.power.is_some() && !on().any(|newer| newer.hides(slot)))
             .reduce(|lowest, slot| if slot.power < lowest.power { slot } else { lowest })
     }
 
-    /// Forgets what is over.
+    /// Forgets what is over, and what something newer hides as long as it lasts.
     pub(super) fn tidy(&mut self, wall_ms: u64) {
-        prune(&mut self.slots, wall_ms);
+        let all = self.slots.clone();
+        let hidden = |slot: &Slot| all.iter().any(|newer| newer.replaces(slot));
+        self.slots.retain(|slot| !slot.is_over(wall_ms) && !hidden(slot));
     }
 
     /// Whether what was read from a disk can be followed.
@@ -105,16 +179,6 @@ impl Schedule {
             |slot: &Slot| slot.power.is_none_or(|power| power.get().is_finite() && power >= Watts::ZERO);
         self.slots.len() <= MOST && self.slots.iter().all(sane)
     }
-}
-
-/// Takes out what is over, and what something newer hides from now or its start until its end.
-fn prune(slots: &mut Vec<Slot>, wall_ms: u64) {
-    let all = slots.clone();
-    let hidden = |slot: &Slot| {
-        let from = slot.start_ms.max(wall_ms);
-        all.iter().any(|newer| newer.hides(slot) && newer.start_ms <= from && newer.end_ms >= slot.end_ms)
-    };
-    slots.retain(|slot| slot.end_ms > wall_ms && !hidden(slot));
 }
 
 #[cfg(test)]
@@ -139,8 +203,17 @@ mod tests {
         schedule
     }
 
+    /// Both clocks go on, from a moment to a later one.
+    fn go(schedule: &mut Schedule, (from, to): (u64, u64)) -> Option<f32> {
+        for at in from + 1..=to {
+            schedule.pass(Millis::new(1), at);
+        }
+        schedule.in_force().and_then(|slot| slot.power).map(Watts::get)
+    }
+
+    /// What counts at a moment, of events heard at 0.
     fn power(schedule: &Schedule, at: u64) -> Option<f32> {
-        schedule.at(at).and_then(|slot| slot.power).map(Watts::get)
+        go(&mut schedule.clone(), (0, at))
     }
 
     #[test]
@@ -175,6 +248,28 @@ mod tests {
         assert_eq!(power(&schedule, 5), Some(4000.0), "one for both hides each");
         schedule.add(&[of(&["a"], long, None)], 5).unwrap();
         assert_eq!(power(&schedule, 5), Some(4000.0), "half of it is not all of it");
+    }
+
+    #[test]
+    fn what_is_in_force_lasts_its_time_whatever_the_wall_clock_does() {
+        let mut schedule = schedule(&[&[slot(0, 1000, Some(4000.0))], &[slot(10, 500, Some(3000.0))]]);
+        let mut after = |passed, wall_ms| {
+            schedule.pass(Millis::new(passed), wall_ms);
+            schedule.in_force().and_then(|slot| slot.power).map(Watts::get)
+        };
+        assert_eq!(after(10, 10), Some(3000.0));
+        assert_eq!(after(10, 0), Some(3000.0), "back before its start");
+        assert_eq!(after(10, 1_000_000), Some(3000.0), "on beyond its end");
+        assert_eq!([after(469, 40), after(1, 40)], [Some(3000.0), Some(4000.0)]);
+        assert_eq!([after(499, 40), after(1, 40)], [Some(4000.0), None]);
+    }
+
+    #[test]
+    fn a_word_of_now_wins_after_a_step_back_too() {
+        let mut schedule = Schedule::default();
+        schedule.add(&[slot(1000, u64::MAX, Some(4000.0))], 1000).unwrap();
+        schedule.add(&[slot(200, u64::MAX, Some(5000.0))], 200).unwrap();
+        assert_eq!(go(&mut schedule, (200, 201)), Some(5000.0));
     }
 
     #[test]
@@ -220,10 +315,13 @@ mod tests {
                 let slot = of(feeds, (*start, start + length), power.map(f32::from));
                 kept.slots.push(Slot { order: order as u64, ..slot });
             }
+            kept.begin(0);
+            go(&mut kept, (0, now));
             let mut tidied = kept.clone();
             tidied.tidy(now);
             for later in now..45 {
-                prop_assert_eq!(power(&kept, later), power(&tidied, later), "at {}", later);
+                let both = [&mut kept, &mut tidied].map(|schedule| go(schedule, (later, later + 1)));
+                prop_assert_eq!(both[0], both[1], "after {}", later);
             }
         }
     }

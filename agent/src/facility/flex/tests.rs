@@ -180,6 +180,26 @@ fn a_replay_is_refused_after_a_restart_too_and_the_target_still_stands() {
 }
 
 #[test]
+fn a_target_in_force_outlives_a_restart_with_an_old_clock_and_ends_after_its_time() {
+    let mut scene = Scene::new();
+    let interval = json!({"start_time": at(100), "end_time": at(200)});
+    scene.set(&json!([{"interval": interval, "load_constraint": kilowatts(400.0)}])).unwrap();
+    assert_eq!(scene.budget_after(150), Some(3000.0));
+    assert!(scene.engine.has_changed());
+    let kept = serde_json::to_string(&scene.engine.keep(WALL + 150_000)).unwrap();
+    let budget_after = |seconds: u64, wall_ms: u64| {
+        let mut again = Scene::new();
+        again.engine.take_up(serde_json::from_str(&kept).unwrap());
+        let step = |s: u64| again.engine.step(&again.load, (Millis::from_secs(s), wall_ms + s * 1000)).budget;
+        (0..=seconds).map(step).last().flatten().map(Watts::get)
+    };
+    assert_eq!(budget_after(49, 0), Some(3000.0), "with the clock of 1970");
+    assert_eq!(budget_after(120, 0), None);
+    assert_eq!(budget_after(40, WALL + 151_000), Some(3000.0));
+    assert_eq!(budget_after(1, WALL + 200_000), None, "over in the meantime");
+}
+
+#[test]
 fn what_is_old_or_from_the_future_is_refused() {
     let mut scene = Scene::new();
     let words = json!({"targets": [{"interval": {}, "load_constraint": kilowatts(400.0)}]});
