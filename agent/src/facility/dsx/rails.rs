@@ -96,7 +96,7 @@ struct Asked<T> {
 #[derive(Debug)]
 pub(super) struct Requests {
     rails: Rails,
-    /// Its newest heartbeat, and when that moved.
+    /// Its last heartbeat, and when that moved.
     beat: Option<(u64, Millis)>,
     supply: Option<Asked<Celsius>>,
     isolate: Option<Asked<bool>>,
@@ -111,12 +111,13 @@ impl Requests {
         Self { rails, beat: None, supply: None, isolate: None, at: None, last: None }
     }
 
-    /// The integration's heartbeat. The same one again is no sign of life.
+    /// The integration's heartbeat. The same one again is no sign of life; any other is, for a clock that was ahead
+    /// and has been set right must not end the integration for ever.
     pub(super) fn beat(&mut self, heard: &Heard, now: Millis) -> Result<u64, Refusal> {
         let beat = heard.good().filter(|beat| (0.0..1e15).contains(beat)).ok_or(Refusal::Untrusted)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "judged just above")]
         let beat = beat as u64;
-        if self.beat.is_none_or(|(last, _)| beat > last) {
+        if self.beat.is_none_or(|(last, _)| beat != last) {
             self.beat = Some((beat, now));
         }
         Ok(beat)
@@ -327,6 +328,15 @@ mod tests {
             scene.requests.beat(&same, scene.times().0).unwrap();
         }
         assert!(!scene.requests.is_alive(scene.times().0));
+    }
+
+    #[test]
+    fn a_heartbeat_from_the_far_future_is_no_end_of_the_next_ones() {
+        let mut scene = Scene::new(false);
+        let ahead = scene.heard(9e14, 1);
+        scene.requests.beat(&ahead, scene.times().0).unwrap();
+        scene.after(60);
+        assert!(scene.requests.is_alive(scene.times().0));
     }
 
     #[test]
