@@ -4,6 +4,7 @@
 //!   for each point    new on this connection ──► metadata (kept by the broker) ──► value
 //!                     value changed          ──► value, states at once, numbers once a second at most
 //!                     95 s passed            ──► metadata, value
+//!                     object gone            ──► null, not good, once; then nothing
 //! ```
 //!
 //! The exchange keeps what is retained in memory for some hours only, so that everything said again every 100 s is
@@ -43,6 +44,8 @@ pub(super) struct Board {
     identity: Identity,
     points: Vec<Point>,
     lines: Vec<Line>,
+    /// Those whose object is gone, as long as that has not been told.
+    gone: Vec<Line>,
     notices: Vec<Notice>,
 }
 
@@ -74,7 +77,7 @@ impl Board {
             Points::Rack => {}
             Points::All => all.extend(LOOP.into_iter().chain(POINTS.iter().filter_map(generic))),
         }
-        Self { identity, points: all, lines: Vec::new(), notices: Vec::new() }
+        Self { identity, points: all, lines: Vec::new(), gone: Vec::new(), notices: Vec::new() }
     }
 
     /// Who speaks.
@@ -90,7 +93,7 @@ impl Board {
 
     /// Nobody knows anything any more.
     pub(super) fn forget(&mut self) {
-        for line in &mut self.lines {
+        for line in self.lines.iter_mut().chain(&mut self.gone) {
             (line.told, line.notice.told) = (None, None);
         }
         for notice in &mut self.notices {
@@ -98,7 +101,7 @@ impl Board {
         }
     }
 
-    /// Whether everything has been told at least once.
+    /// Whether everything that is there has been told at least once.
     pub(super) fn is_complete(&self) -> bool {
         !self.lines.is_empty()
             && self.lines.iter().all(|line| line.told.is_some())
@@ -115,10 +118,16 @@ impl Board {
         now: Moment,
         out: &mut Outlet<'_>,
     ) -> Result<(), Refused> {
+        self.shrink(report);
         self.grow(report);
         let mut room = MOST_AT_ONCE;
         for notice in &mut self.notices {
             notice.publish(now, out, &mut room)?;
+        }
+        while let Some(line) = self.gone.last_mut().filter(|_| room > 0) {
+            if line.part(now, out, &mut room)? {
+                self.gone.pop();
+            }
         }
         for line in &mut self.lines {
             if let Some(object) = report.objects.iter().find(|object| object.name == line.source) {
@@ -140,7 +149,14 @@ impl Board {
             let of = self.points.iter().filter(|point| point.source.owner() == Some(object.owner));
             let lines = of.map(|point| Line::new(&self.identity, point, &object.name));
             self.lines.extend(lines.collect::<Vec<_>>());
+            self.gone.retain(|line| line.source != object.name);
         }
+    }
+
+    /// Sets apart what is there no more: a GPU whose driver was unloaded does not keep its last value.
+    fn shrink(&mut self, report: &Report) {
+        let is_gone = |line: &mut Line| !report.objects.iter().any(|object| object.name == line.source);
+        self.gone.extend(self.lines.extract_if(.., is_gone));
     }
 }
 
@@ -173,6 +189,18 @@ impl Line {
             *room = room.saturating_sub(1);
         }
         Ok(())
+    }
+
+    /// Tells that its object is gone. Tells whether it could.
+    fn part(&mut self, now: Moment, out: &mut Outlet<'_>, room: &mut usize) -> Result<bool, Refused> {
+        self.notice.publish(now, out, room)?;
+        if *room == 0 {
+            return Ok(false);
+        }
+        let value = Value { value: None, timestamp: now.wall_ms, quality: 0 };
+        out.publish(&self.topic, value.write(), Delivery::Once)?;
+        *room = room.saturating_sub(1);
+        Ok(true)
     }
 
     fn is_due(&self, value: &Value, now: Millis) -> bool {

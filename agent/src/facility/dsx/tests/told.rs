@@ -1,6 +1,6 @@
 //! What is told, when, and in which order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use eisbach_protocol::catalogue::{PointId, PointValue};
 use eisbach_protocol::reading::{BadReason, Reading};
@@ -46,7 +46,7 @@ fn the_rack_alone_is_told_unless_all_is_chosen() {
 fn metadata_have_a_unit_or_states_and_one_identity() {
     let sent = World::new(&settings(Points::All, Some(requests(Described::ByUs, false)))).seconds(60);
     let metadata: Vec<_> = sent.iter().filter(|sent| sent.is_metadata()).collect();
-    let mut tags = std::collections::HashSet::new();
+    let mut tags = HashSet::new();
     for Sent { topic, payload, .. } in &metadata {
         let levels: Vec<_> = topic.splitn(7, '/').collect();
         assert_eq!(
@@ -135,6 +135,29 @@ fn a_reading_that_is_none_is_null_and_a_guess_is_not_good() {
     let power = payload("RackPower");
     assert_eq!((&power["value"], &power["quality"]), (&json!(5.0), &json!(0)));
     assert_eq!(payload("RackLiquidReturnTemperature")["value"], Value::Null);
+}
+
+#[test]
+fn an_object_that_is_gone_is_null_once_and_nobody_waits_for_it() {
+    let mut world = World::new(&settings(Points::All, None));
+    world.seconds(60);
+    let at = world.report.objects.iter().position(|object| object.name == "gpu0").unwrap();
+    let gpu = world.report.objects.remove(at);
+    let sent = world.seconds(30);
+    let last: Vec<_> = of(&sent, "/gpu0/").into_iter().filter(|sent| !sent.is_metadata()).collect();
+    let topics: HashSet<_> = last.iter().map(|sent| sent.topic.as_str()).collect();
+    assert!(!last.is_empty() && topics.len() == last.len(), "once each");
+    assert!(last.iter().all(|sent| sent.payload["value"].is_null() && sent.payload["quality"] == 0));
+    assert_eq!(of(&world.seconds(200), "/gpu0/").len(), 0, "and never again");
+    world.carrier.lost();
+    world.carrier.connected(world.recorder.clone(), 1, world.moment());
+    world.seconds(30);
+    assert_eq!(world.carrier.state(), FacilityState::Birthed);
+    world.report.objects.push(gpu);
+    let back = world.seconds(10);
+    let back: Vec<_> = of(&back, "/gpu0/").into_iter().filter(|sent| !sent.is_metadata()).collect();
+    assert_eq!(back.len(), last.len());
+    assert!(back.iter().all(|sent| sent.payload["quality"] == 1));
 }
 
 #[test]
