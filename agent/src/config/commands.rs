@@ -12,7 +12,7 @@ use eisbach_protocol::units::Millis;
 use super::ConfigError;
 use super::checked::Checker;
 use super::raw;
-use crate::desk::ActionName;
+use crate::desk::{ActionName, FACES};
 
 /// Most issuers.
 const MOST_ISSUERS: usize = 16;
@@ -106,6 +106,10 @@ impl Checker<'_> {
 
     fn issuer(&self, raw: raw::Issuer) -> Result<Issuer, ConfigError> {
         self.name("commands.issuers.name", &raw.name)?;
+        if FACES.contains(&raw.name.as_str()) {
+            let value = format!("{:?}", raw.name);
+            return Err(self.value("commands.issuers.name", value, "no name of a face"));
+        }
         let right = |word: &String| {
             let name = ActionName::parse(word).filter(|name| name.is_a_right());
             name.ok_or_else(|| {
@@ -118,5 +122,31 @@ impl Checker<'_> {
             self.absolute("commands.issuers.key", key)?;
         }
         Ok(Issuer { name: raw.name, may, key: raw.key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn parsed(name: &str, may: &str) -> Result<CommandsConfig, String> {
+        let text = format!(
+            "[node]\nname = 'n'\n[pump]\naddress = '10.0.0.1:502'\n[meter]\naddress = '10.0.0.2:502'\n\
+             [[commands.issuers]]\nname = '{name}'\nmay = [{may}]"
+        );
+        let config =
+            super::super::parse(Path::new("agent.toml"), &text).map_err(|error| error.to_string())?;
+        Ok(config.commands)
+    }
+
+    #[test]
+    fn i05_no_issuer_has_the_name_of_a_face() {
+        assert_eq!(parsed("scada", "").unwrap().issuers.len(), 1);
+        for name in FACES {
+            let line = parsed(name, "").unwrap_err();
+            assert!(line.contains("commands.issuers.name") && line.contains("no name of a face"), "{line}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Safe       more cooling, less heat, a look, a word: anybody, at any time
-//!   Own        takes back what the same issuer has asked for
+//!   Own        takes back what the same issuer has asked for, or asks for less: issuers that are known, with a counter
 //!   Authority  anything else: issuers that may, with a counter, while nobody works on the node
 //! ```
 
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 pub enum Direction {
     /// More cooling, less heat, or nothing at all.
     Safe,
-    /// Takes back an order of the same issuer.
+    /// Takes back an order of the same issuer, or part of it.
     Own,
     /// Anything else.
     Authority,
@@ -77,7 +77,7 @@ actions! {
         "Ends every hold by hand."
     Isolate "isolate" "none" "issuers that may"
         "Stops the loop as for a leak, GPUs at minimum power first. Stays until it is reset, also over its own end."
-    Release "release" "`action`" "anybody, for what the same issuer asked for"
+    Release "release" "`action`" "issuers in the configuration, for what the same issuer asked for"
         "Takes back the issuer's own order of that name before its time."
     Acknowledge "acknowledge" "`alarm`, or none for all" "anybody"
         "Somebody has seen the alarm. Ends none."
@@ -216,6 +216,27 @@ impl Action {
             | Self::Isolate
             | Self::Shelve { .. }
             | Self::Reset(_) => Direction::Authority,
+        }
+    }
+
+    /// How much cooling, or how little heat, it asks for; only to be compared with another of its name.
+    #[must_use]
+    pub const fn strictness(&self) -> f32 {
+        match self {
+            Self::PumpAtLeast(percent) => percent.get(),
+            Self::ValveAtMost(percent) => -percent.get(),
+            Self::SupplyTarget(celsius) => -celsius.get(),
+            Self::PowerBudget(watts) => -watts.get(),
+            Self::Drain
+            | Self::Manual(_)
+            | Self::Auto
+            | Self::Isolate
+            | Self::Release(_)
+            | Self::Acknowledge(_)
+            | Self::Shelve { .. }
+            | Self::Unshelve(_)
+            | Self::Reset(_)
+            | Self::Rebirth => 0.0,
         }
     }
 

@@ -6,16 +6,19 @@
 //! ```
 //!
 //! What goes in a safe direction passes without right, counter and clock: nothing may stand between somebody and more
-//! cooling but that it be fresh, unique and sensible.
+//! cooling but that it be fresh, unique and sensible. That ends where the same issuer's order in force would be
+//! weakened: a name is no proof, so this needs what taking it back needs.
 
 use eisbach_control::{Manual, StateName, Tuning};
 use eisbach_protocol::units::{Celsius, Millis, Percent, Watts};
 
+use super::FACES;
 use super::action::{Action, ActionName, Direction};
 use super::envelope::Envelope;
 use super::ledger::Ledger;
+use super::orders::Orders;
 use super::refusal::Refusal;
-use crate::config::CommandsConfig;
+use crate::config::{CommandsConfig, Issuer};
 use crate::report::events::Short;
 
 /// Longest time between the making of an envelope and its end, ms (IEC 62351 has seconds; estimate).
@@ -45,6 +48,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) tuning: &'a Tuning,
     pub(super) node: &'a str,
     pub(super) ledger: &'a Ledger,
+    pub(super) orders: &'a Orders,
+    pub(super) now: Millis,
     pub(super) state: StateName,
     pub(super) wall_ms: u64,
     /// The time of day can be trusted.
@@ -63,21 +68,33 @@ pub(super) struct Ruling {
     pub(super) life: Millis,
     /// The counter that must be on the disk first.
     pub(super) spend: Option<u64>,
+    /// When it was issued, where it says, in UTC milliseconds.
+    pub(super) issued_at: Option<u64>,
 }
 
 /// What may be done about a command.
 pub(super) fn judge(claim: &Claim, circumstances: &Circumstances<'_>) -> Result<Ruling, Refusal> {
-    let Circumstances { settings, tuning, state, ledger, .. } = *circumstances;
-    let (action, for_s) = match claim {
-        Claim::Envelope { envelope, .. } => (envelope.action, envelope.for_s),
-        Claim::Plain { action, .. } => (*action, None),
-        Claim::Vouched { action, for_s, .. } => (*action, *for_s),
+    let Circumstances { settings, tuning, state, ledger, orders, now, .. } = *circumstances;
+    let (issuer, action, for_s, issued_at) = match claim {
+        Claim::Envelope { envelope: Envelope { issuer, action, for_s, issued_at, .. }, .. } => {
+            (issuer, *action, *for_s, Some(*issued_at))
+        }
+        Claim::Plain { issuer, action } => (issuer, *action, None, None),
+        Claim::Vouched { issuer, action, for_s, .. } => (issuer, *action, *for_s, None),
     };
     let direction = action.direction(tuning);
+    let bounded = clamp(action, tuning)
+        .and_then(|(held, clamped)| Ok((held, clamped, life(claim, action.name(), for_s, settings)?)));
+    let weakens = direction == Direction::Safe
+        && bounded.is_ok_and(|(held, _, life)| orders.weakens(issuer, &held, now + life, now));
     let spend = match claim {
-        Claim::Envelope { envelope, key } => believe(envelope, key.as_ref(), direction, circumstances)?,
+        Claim::Envelope { envelope, key } => {
+            let needs = if weakens { Direction::Own } else { direction };
+            believe(envelope, key.as_ref(), needs, circumstances)?
+        }
         Claim::Plain { .. } if !settings.plain => return Err(Refusal::PlainOff),
         Claim::Plain { .. } if direction == Direction::Authority => return Err(Refusal::NeedsEnvelope),
+        Claim::Plain { .. } if weakens => return Err(Refusal::Weaker),
         Claim::Plain { .. } | Claim::Vouched { .. } => None,
     };
     if direction == Direction::Authority {
@@ -88,9 +105,8 @@ pub(super) fn judge(claim: &Claim, circumstances: &Circumstances<'_>) -> Result<
             return Err(Refusal::NotRunning);
         }
     }
-    let (action, clamped) = clamp(action, tuning)?;
-    let life = life(claim, action.name(), for_s, settings)?;
-    Ok(Ruling { action, direction, clamped, life, spend })
+    let (action, clamped, life) = bounded?;
+    Ok(Ruling { action, direction, clamped, life, spend, issued_at })
 }
 
 /// Whether an envelope is for us, new, by whom it says, in time, and allowed; the counter that it spends.
@@ -102,12 +118,15 @@ fn believe(
 ) -> Result<Option<u64>, Refusal> {
     let Circumstances { settings, ledger, node, .. } = *circumstances;
     let issuer = settings.issuer(envelope.issuer.as_str());
+    if FACES.contains(&envelope.issuer.as_str()) {
+        return Err(Refusal::ReservedName);
+    }
     match (&envelope.target, direction) {
         (Some(target), _) if target.as_str() == node => {}
         (None, Direction::Safe) => {}
         (Some(_), _) | (None, Direction::Own | Direction::Authority) => return Err(Refusal::WrongTarget),
     }
-    if ledger.knows(&envelope.id) {
+    if ledger.knows(issuer.map(|issuer| issuer.name.as_str()), &envelope.id) {
         return Err(Refusal::Duplicate);
     }
     match key {
@@ -118,23 +137,46 @@ fn believe(
     }
     in_time(envelope, direction, circumstances)?;
     let name = envelope.action.name();
+    let weaker = direction == Direction::Own && name != ActionName::Release;
     let Some(issuer) = issuer else {
-        // A stranger has no counter here; its own word it may take back.
-        return if direction == Direction::Authority { Err(Refusal::NotAllowed) } else { Ok(None) };
+        // A stranger has no counter here, and anybody may use its name: what it asked for ends by its time.
+        return match direction {
+            Direction::Safe => Ok(None),
+            Direction::Own if weaker => Err(Refusal::Weaker),
+            Direction::Own | Direction::Authority => Err(Refusal::NotAllowed),
+        };
     };
     match direction {
-        Direction::Safe => return Ok(None),
+        Direction::Safe => return in_order(envelope, issuer, circumstances).map(|()| None),
         Direction::Authority if !issuer.may.contains(&name.right()) => return Err(Refusal::NotAllowed),
         Direction::Own | Direction::Authority => {}
     }
-    let counter = envelope.counter.ok_or(Refusal::NoCounter)?;
+    let counter = envelope.counter.ok_or(if weaker { Refusal::Weaker } else { Refusal::NoCounter })?;
     if ledger.is_unreadable() {
         return Err(Refusal::LedgerUnreadable);
     }
     if !ledger.is_newer(&envelope.issuer, counter) {
         return Err(Refusal::CounterNotNewer);
     }
+    in_order(envelope, issuer, circumstances)?;
     Ok(Some(counter))
+}
+
+/// Whether an envelope that its issuer has signed is newer than what came from there before. Without a key, others
+/// could use up the issuer's numbers.
+fn in_order(envelope: &Envelope, issuer: &Issuer, circumstances: &Circumstances<'_>) -> Result<(), Refusal> {
+    let Circumstances { ledger, orders, now, .. } = *circumstances;
+    if issuer.key.is_none() {
+        return Ok(());
+    }
+    if envelope.counter.is_some_and(|counter| !ledger.is_newer(&envelope.issuer, counter)) {
+        return Err(Refusal::CounterNotNewer);
+    }
+    let own = orders.own(&envelope.issuer, envelope.action.name(), now);
+    if own.and_then(|own| own.issued_at).is_some_and(|issued_at| issued_at > envelope.issued_at) {
+        return Err(Refusal::Overtaken);
+    }
+    Ok(())
 }
 
 fn in_time(

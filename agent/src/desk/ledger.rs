@@ -40,7 +40,10 @@ pub(super) struct Page {
 pub(super) struct Ledger {
     page: Page,
     unreadable: bool,
-    ids: VecDeque<Short>,
+    /// The highest counter that each issuer with a key has shown, also where none was needed.
+    seen: BTreeMap<String, u64>,
+    /// What has been taken up, of every known issuer by itself: no flood of others makes it forgotten.
+    ids: BTreeMap<String, VecDeque<Short>>,
 }
 
 impl Ledger {
@@ -72,22 +75,30 @@ impl Ledger {
         self.page.local = local;
     }
 
-    /// A command of this id has been taken up.
-    pub(super) fn knows(&self, id: &Short) -> bool {
-        self.ids.contains(id)
+    /// A command of this id has been taken up; of a known issuer, or of any that is none.
+    pub(super) fn knows(&self, known: Option<&str>, id: &Short) -> bool {
+        self.ids.get(known.unwrap_or_default()).is_some_and(|ids| ids.contains(id))
     }
 
     /// Remembers an id, and forgets the oldest.
-    pub(super) fn note(&mut self, id: Short) {
-        if self.ids.len() >= IDS {
-            self.ids.pop_front();
+    pub(super) fn note(&mut self, known: Option<&str>, id: Short) {
+        let ids = self.ids.entry(known.unwrap_or_default().to_owned()).or_default();
+        if ids.len() >= IDS {
+            ids.pop_front();
         }
-        self.ids.push_back(id);
+        ids.push_back(id);
     }
 
     /// Whether a counter is higher than the issuer's last.
     pub(super) fn is_newer(&self, issuer: &Short, counter: u64) -> bool {
-        self.page.counters.get(issuer.as_str()).is_none_or(|last| counter > *last)
+        let newer = |of: &BTreeMap<String, u64>| of.get(issuer.as_str()).is_none_or(|last| counter > *last);
+        newer(&self.page.counters) && newer(&self.seen)
+    }
+
+    /// Remembers a counter for as long as the agent runs. Only of issuers that have signed it.
+    pub(super) fn saw(&mut self, issuer: &Short, counter: u64) {
+        let last = self.seen.entry(issuer.as_str().to_owned()).or_default();
+        *last = counter.max(*last);
     }
 
     /// Spends a counter; whatever becomes of the command, it never counts again.
@@ -162,8 +173,20 @@ mod tests {
     fn ids_are_remembered_and_their_number_is_bounded() {
         let mut ledger = Ledger::default();
         for id in 0..2000 {
-            ledger.note(Short::new(&id.to_string()));
+            ledger.note(None, Short::new(&id.to_string()));
         }
-        assert!(ledger.knows(&"1999".into()) && ledger.knows(&"976".into()) && !ledger.knows(&"975".into()));
+        let knows = |id: &str| ledger.knows(None, &id.into());
+        assert!(knows("1999") && knows("976") && !knows("975"));
+    }
+
+    #[test]
+    fn i05_strangers_make_no_id_of_a_known_issuer_forgotten_and_take_none() {
+        let mut ledger = Ledger::default();
+        ledger.note(Some("scada"), "mine".into());
+        for id in 0..2000 {
+            ledger.note(None, Short::new(&id.to_string()));
+        }
+        assert!(ledger.knows(Some("scada"), &"mine".into()));
+        assert!(!ledger.knows(Some("scada"), &"1999".into()));
     }
 }

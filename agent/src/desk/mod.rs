@@ -11,7 +11,8 @@
 //!
 //! Bad input changes nothing and gets one word that says why. What is in force has an end, and the cycle looks at the
 //! end itself. What goes in a safe direction needs nothing but an issuer that can say it; all else needs a right, a
-//! counter that survives restarts, and nobody at work on the node.
+//! counter that survives restarts, and nobody at work on the node. What would weaken an order in force goes in no safe
+//! direction, whatever it asks for.
 
 mod action;
 mod envelope;
@@ -47,6 +48,9 @@ use crate::clock::Clock;
 use crate::config::CommandsConfig;
 use crate::cycle;
 use crate::report::events::{Answer, EventKind, Events, Short};
+
+/// Names under which faces give orders. No issuer may call itself so.
+pub const FACES: [&str; 4] = ["sparkplug", "json", "dsx", "flex"];
 
 /// Commands that wait to be judged.
 const INBOX: usize = 64;

@@ -34,6 +34,8 @@ pub(super) struct Order {
     pub(super) known: bool,
     /// Until when, on the agent's clock.
     pub(super) until: Millis,
+    /// When it was issued, where it says, in UTC milliseconds.
+    pub(super) issued_at: Option<u64>,
 }
 
 /// All of them, and what follows.
@@ -103,7 +105,8 @@ impl Orders {
         now: Millis,
     ) -> Result<Option<Order>, Refusal> {
         let direction = ruling.direction;
-        let order = Order { id, issuer, action: ruling.action, direction, known, until: now + ruling.life };
+        let Ruling { action, life, issued_at, .. } = *ruling;
+        let order = Order { id, issuer, action, direction, known, until: now + life, issued_at };
         let name = order.action.name();
         let strangers = self.list.iter().filter(|order| !order.known).count();
         let full = self.list.len() >= MOST || (!known && strangers >= MOST_OF_STRANGERS);
@@ -127,7 +130,22 @@ impl Orders {
         self.list.extract_if(.., |order| gone(order)).collect()
     }
 
-    /// The issuer's own order of that name.
+    /// The issuer's own order of that name, if it is in force at `now`.
+    pub(super) fn own(&self, issuer: &Short, name: ActionName, now: Millis) -> Option<&Order> {
+        let own = |order: &&Order| order.issuer == *issuer && order.action.name() == name;
+        self.list.iter().filter(|order| order.until > now).find(own)
+    }
+
+    /// Whether an order in a safe direction would be less strict than the issuer's own in force, or end before it.
+    /// What rests on a right is heat rather than cooling: there is nothing to weaken.
+    pub(super) fn weakens(&self, issuer: &Short, action: &Action, until: Millis, now: Millis) -> bool {
+        self.own(issuer, action.name(), now).is_some_and(|own| {
+            let safe = own.direction != Direction::Authority;
+            safe && (until < own.until || action.strictness() < own.action.strictness())
+        })
+    }
+
+    /// Takes away the issuer's own order of that name.
     pub(super) fn take_own(&mut self, issuer: &Short, name: ActionName) -> Option<Order> {
         let at = self.list.iter().position(|order| order.issuer == *issuer && order.action.name() == name)?;
         Some(self.list.remove(at))

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::action::{Action, ActionName, Direction};
-use super::envelope::{self, LONGEST};
+use super::envelope::{self, Envelope, LONGEST};
 use super::judge::{Circumstances, Claim, Ruling, judge};
 use super::ledger::{self, Ledger};
 use super::orders::{Order, Orders};
@@ -135,6 +135,8 @@ impl Task {
             tuning: &tuning,
             node: &self.settings.node,
             ledger: &self.ledger,
+            orders: &self.orders,
+            now,
             state: *self.state.borrow(),
             wall_ms,
             clock_sure,
@@ -156,12 +158,20 @@ impl Task {
         };
         match carried_out {
             Ok(state) => {
-                if matches!(claim, Claim::Envelope { .. }) {
-                    self.ledger.note(names.id.clone());
-                }
+                self.remember(&claim);
                 self.accept(&names, &ruling, state);
             }
             Err(word) => self.refuse_with(&names, word),
+        }
+    }
+
+    /// Makes sure that an envelope is not taken up twice.
+    fn remember(&mut self, claim: &Claim) {
+        let Claim::Envelope { envelope: Envelope { id, issuer, counter, .. }, key } = claim else { return };
+        let known = self.settings.commands.issuer(issuer.as_str()).map(|issuer| issuer.name.as_str());
+        self.ledger.note(known, id.clone());
+        if let (Some(_), Some(counter)) = (key, counter) {
+            self.ledger.saw(issuer, *counter);
         }
     }
 

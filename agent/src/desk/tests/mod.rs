@@ -2,6 +2,7 @@
 
 mod envelopes;
 mod rules;
+mod weaker;
 
 use std::time::Duration;
 

@@ -137,11 +137,21 @@ async fn a_newer_order_replaces_the_older_one_and_both_are_told() {
 #[tokio::test]
 async fn an_issuer_takes_back_its_own_order_and_no_other() {
     let mut bench = bench();
+    bench.asked("scada", "pump_at_least", json!({"percent": 90})).await;
+    let release = json!({"action": "pump_at_least"});
+    assert_eq!(bench.asked("heat", "release", release.clone()).await, refused(Refusal::NothingToRelease));
+    assert_eq!(bench.asked("scada", "release", release).await, AnswerState::Done);
+    assert_eq!(bench.answer().await.action.as_str(), "release");
+    assert_eq!(bench.now(), InForce::default());
+}
+
+#[tokio::test]
+async fn i05_what_a_stranger_asked_for_ends_by_its_time_and_not_by_its_name() {
+    let mut bench = bench();
     bench.asked("a", "pump_at_least", json!({"percent": 90})).await;
     let release = json!({"action": "pump_at_least"});
-    assert_eq!(bench.asked("b", "release", release.clone()).await, refused(Refusal::NothingToRelease));
-    assert_eq!(bench.asked("a", "release", release).await, AnswerState::Done);
-    assert_eq!(bench.now(), InForce::default());
+    assert_eq!(bench.asked("a", "release", release).await, refused(Refusal::NotAllowed));
+    assert_eq!(bench.now().remote.pump_at_least, Some(Percent::new(90.0)));
 }
 
 #[tokio::test]
