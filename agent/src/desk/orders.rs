@@ -15,8 +15,9 @@ use super::judge::Ruling;
 use super::refusal::Refusal;
 use crate::report::events::Short;
 
-/// Most orders that are kept, and most of those of issuers that the configuration does not name.
-const MOST: usize = 64;
+/// Most orders of issuers that the configuration names and of faces: more than they have names and actions.
+const MOST_OF_KNOWN: usize = 160;
+/// Most orders of all others. These take none of the places of the former.
 const MOST_OF_STRANGERS: usize = 32;
 
 /// An order in force.
@@ -30,7 +31,7 @@ pub(super) struct Order {
     pub(super) action: Action,
     /// Whether it rests on a right.
     pub(super) direction: Direction,
-    /// The configuration names its issuer.
+    /// The configuration names its issuer, or it is a face.
     pub(super) known: bool,
     /// Until when, on the agent's clock.
     pub(super) until: Millis,
@@ -108,8 +109,8 @@ impl Orders {
         let Ruling { action, life, issued_at, .. } = *ruling;
         let order = Order { id, issuer, action, direction, known, until: now + life, issued_at };
         let name = order.action.name();
-        let strangers = self.list.iter().filter(|order| !order.known).count();
-        let full = self.list.len() >= MOST || (!known && strangers >= MOST_OF_STRANGERS);
+        let alike = self.list.iter().filter(|order| order.known == known).count();
+        let full = alike >= if known { MOST_OF_KNOWN } else { MOST_OF_STRANGERS };
         let place = self.list.iter_mut().find(|other| {
             let same_issuer = other.issuer == order.issuer;
             let both_by_right = direction == Direction::Authority && other.direction == direction;

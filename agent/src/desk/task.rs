@@ -154,7 +154,7 @@ impl Task {
         // The disk may have taken its time; an order begins when it begins.
         let carried_out = match alarm_order(&ruling.action, &names.issuer) {
             Some(order) => self.alarm(order).await,
-            None => self.carry_out(&names, &ruling, self.clock.now()).map_err(Refusal::as_str),
+            None => self.carry_out(&names, &claim, &ruling, self.clock.now()).map_err(Refusal::as_str),
         };
         match carried_out {
             Ok(state) => {
@@ -226,7 +226,13 @@ impl Task {
         }
     }
 
-    fn carry_out(&mut self, names: &Names, ruling: &Ruling, now: Millis) -> Result<AnswerState, Refusal> {
+    fn carry_out(
+        &mut self,
+        names: &Names,
+        claim: &Claim,
+        ruling: &Ruling,
+        now: Millis,
+    ) -> Result<AnswerState, Refusal> {
         let Names { id, issuer, .. } = names;
         match ruling.action {
             Action::PumpAtLeast(_)
@@ -236,7 +242,8 @@ impl Task {
             | Action::Drain
             | Action::Manual(_)
             | Action::Isolate => {
-                let known = self.settings.commands.issuer(issuer.as_str()).is_some();
+                let known = self.settings.commands.issuer(issuer.as_str()).is_some()
+                    || matches!(claim, Claim::Plain { .. } | Claim::Vouched { .. });
                 let replaced = self.orders.put((id.clone(), issuer.clone()), known, ruling, now)?;
                 self.publish();
                 self.ended(replaced, &AnswerState::Done);

@@ -234,6 +234,32 @@ async fn strangers_leave_room_for_those_who_are_known() {
 }
 
 #[tokio::test]
+async fn i05_strangers_leave_room_for_every_known_issuer_and_for_numbers_without_an_envelope() {
+    let known = |name: usize| Issuer { name: format!("known-{name}"), may: Vec::new(), key: None };
+    let issuers = (0..16).map(known).collect();
+    let mut bench = start(tempfile::tempdir().unwrap(), CommandsConfig { issuers, ..commands() });
+    for stranger in 0..32 {
+        bench.asked(&format!("s{stranger}"), "pump_at_least", json!({"percent": 40})).await;
+    }
+    for name in 0..16 {
+        for (action, params) in [
+            ("pump_at_least", json!({"percent": 80})),
+            ("valve_at_most", json!({"percent": 10})),
+            ("supply_target", json!({"celsius": 20})),
+            ("power_budget", json!({"watts": 3000})),
+            ("drain", json!({})),
+        ] {
+            let answer = bench.asked(&format!("known-{name}"), action, params).await;
+            assert_eq!(answer, AnswerState::Accepted, "{name} {action}");
+        }
+    }
+    for action in [Action::PumpAtLeast(Percent::new(90.0)), Action::PowerBudget(Watts::new(2000.0))] {
+        bench.desk.submit(Submission { face: "sparkplug", retained: false, kind: Kind::Plain(action) });
+        assert_eq!(bench.answer().await.state, AnswerState::Accepted, "{action:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_flood_is_counted_and_nobody_waits() {
     let mut bench = bench();
     let text = bench.envelope("a", "rebirth", &json!({})).to_string();
