@@ -113,7 +113,8 @@ impl Checker<'_> {
         let right = |word: &String| {
             let name = ActionName::parse(word).filter(|name| name.is_a_right());
             name.ok_or_else(|| {
-                let must = "supply_target, manual, isolate, shelve or reset; all else needs no right";
+                let must =
+                    "supply_target, manual, isolate, acknowledge, shelve or reset; all else needs no right";
                 self.value("commands.issuers.may", format!("{word:?}"), must)
             })
         };

@@ -79,7 +79,7 @@ actions! {
         "Stops the loop as for a leak, GPUs at minimum power first. Stays until it is reset, also over its own end."
     Release "release" "`action`" "issuers in the configuration, for what the same issuer asked for"
         "Takes back the issuer's own order of that name before its time."
-    Acknowledge "acknowledge" "`alarm`, or none for all" "anybody"
+    Acknowledge "acknowledge" "`alarm`, or none for all" "issuers that may"
         "Somebody has seen the alarm. Ends none."
     Shelve "shelve" "`alarm`, `minutes` 1 to 480" "issuers that may"
         "Puts the alarm aside for a while. A critical one cannot be."
@@ -123,14 +123,18 @@ impl ActionName {
     #[must_use]
     pub const fn is_a_right(self) -> bool {
         match self {
-            Self::SupplyTarget | Self::Manual | Self::Isolate | Self::Shelve | Self::Reset => true,
+            Self::SupplyTarget
+            | Self::Manual
+            | Self::Isolate
+            | Self::Acknowledge
+            | Self::Shelve
+            | Self::Reset => true,
             Self::PumpAtLeast
             | Self::ValveAtMost
             | Self::PowerBudget
             | Self::Drain
             | Self::Auto
             | Self::Release
-            | Self::Acknowledge
             | Self::Unshelve
             | Self::Rebirth => false,
         }
@@ -205,7 +209,6 @@ impl Action {
             | Self::ValveAtMost(_)
             | Self::PowerBudget(_)
             | Self::Drain
-            | Self::Acknowledge(_)
             | Self::Unshelve(_)
             | Self::Rebirth => Direction::Safe,
             Self::SupplyTarget(celsius) if *celsius <= tuning.supply_target => Direction::Safe,
@@ -214,6 +217,7 @@ impl Action {
             | Self::Manual(_)
             | Self::Auto
             | Self::Isolate
+            | Self::Acknowledge(_)
             | Self::Shelve { .. }
             | Self::Reset(_) => Direction::Authority,
         }

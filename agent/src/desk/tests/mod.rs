@@ -50,6 +50,7 @@ fn commands() -> CommandsConfig {
         ActionName::Manual,
         ActionName::SupplyTarget,
         ActionName::Isolate,
+        ActionName::Acknowledge,
         ActionName::Shelve,
         ActionName::Reset,
     ];

@@ -33,6 +33,8 @@ async fn i04_a_stranger_gets_nothing_else() {
         ("supply_target", json!({"celsius": 38})),
         ("isolate", json!({})),
         ("auto", json!({})),
+        ("acknowledge", json!({})),
+        ("acknowledge", json!({"alarm": "pump_silent"})),
         ("shelve", json!({"alarm": "pump_silent", "minutes": 5})),
         ("reset", json!({"alarm": "leak"})),
     ] {
@@ -220,7 +222,7 @@ async fn a_wish_about_an_alarm_is_answered_with_what_became_of_it() {
 #[tokio::test(start_paused = true)]
 async fn a_cycle_that_hears_nothing_is_not_waited_for() {
     let mut bench = bench();
-    assert_eq!(bench.asked("a", "acknowledge", json!({})).await, refused(Refusal::Busy));
+    assert_eq!(bench.asked("scada", "acknowledge", json!({})).await, refused(Refusal::Busy));
 }
 
 #[tokio::test]
