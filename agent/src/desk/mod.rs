@@ -5,7 +5,7 @@
 //!                                       │         └────► counter on disk ──► accepted ────┤
 //!            (never waits)              │                                                 ▼
 //!                                       ├── Orders in force ──► cell ──► cycle: Snapshot.remote, power_budget
-//!            maintenance on, off ──────►├── alarm orders ─────► alarm desk ─► cycle: alarm book
+//!            maintenance on, off ─ 1st ►├── alarm orders ─────► alarm desk ─► cycle: alarm book
 //!                                       └── answers ──────────► [ 64 ] ──► cycle: events of the report
 //! ```
 //!
@@ -25,6 +25,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod wall;
+mod wishes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub const FACES: [&str; 4] = ["sparkplug", "json", "dsx", "flex"];
 
 /// Commands that wait to be judged.
 const INBOX: usize = 64;
+/// People at the node who wait: their own way, past any flood of commands.
+const SWITCHES: usize = 4;
 /// Answers that wait for the cycle: a tenth of a second of a flood.
 const ANSWERS: usize = 64;
 /// Answers that one cycle takes: a flood must not drive every other event out of the ring before it is told.
@@ -130,11 +133,11 @@ impl Tally {
     }
 }
 
-/// What the task is told.
+/// A person takes the node, or hands it back.
 #[derive(Debug)]
-enum Errand {
-    Judge(Submission),
-    Maintenance { on: bool, done: oneshot::Sender<Switched> },
+struct Switch {
+    on: bool,
+    done: oneshot::Sender<Switched>,
 }
 
 /// What became of the switch.
@@ -149,7 +152,8 @@ pub struct Switched {
 /// The faces' side. As many as there are faces.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    inbox: mpsc::Sender<Errand>,
+    inbox: mpsc::Sender<Submission>,
+    switches: mpsc::Sender<Switch>,
     rebirths: watch::Receiver<u64>,
     tally: Arc<Tally>,
 }
@@ -189,7 +193,8 @@ impl Desk {
         token: CancellationToken,
     ) -> (Self, Tray) {
         let tally = Arc::new(Tally::default());
-        let (inbox, errands) = mpsc::channel(INBOX);
+        let (inbox, submissions) = mpsc::channel(INBOX);
+        let (switches, switched) = mpsc::channel(SWITCHES);
         let (told, answers) = mpsc::channel(ANSWERS);
         let (in_force, orders) = watch::channel(Arc::default());
         let (rebirth, rebirths) = watch::channel(0);
@@ -197,14 +202,14 @@ impl Desk {
         let (state, seen) = watch::channel(StateName::Boot);
         let out = task::Out { orders: in_force, local: switch, answers: told, rebirth };
         let task = Task::new(settings, out, Arc::clone(&tally), (tuning, seen), clock);
-        tasks.spawn(task.run(errands, token));
+        tasks.spawn(task.run(submissions, switched, token));
         let tray = Tray { orders, local, answers, state, tally: Arc::clone(&tally) };
-        (Self { inbox, rebirths, tally }, tray)
+        (Self { inbox, switches, rebirths, tally }, tray)
     }
 
     /// Hands in a command. Never waits; whether there was room.
     pub fn submit(&self, submission: Submission) -> bool {
-        let taken = self.inbox.try_send(Errand::Judge(submission)).is_ok();
+        let taken = self.inbox.try_send(submission).is_ok();
         if !taken {
             Tally::count(&self.tally.dropped);
         }
@@ -220,7 +225,7 @@ impl Desk {
     /// Says that somebody works on the node, or no longer; nothing if the desk is gone.
     pub async fn maintenance(&self, on: bool) -> Option<Switched> {
         let (done, told) = oneshot::channel();
-        self.inbox.send(Errand::Maintenance { on, done }).await.ok()?;
+        self.switches.send(Switch { on, done }).await.ok()?;
         told.await.ok()
     }
 }

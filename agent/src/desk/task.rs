@@ -20,8 +20,8 @@ use super::ledger::{self, Ledger};
 use super::orders::{Order, Orders};
 use super::refusal::Refusal;
 use super::wall::WallClock;
-use super::{DeskSettings, Errand, Kind, Submission, Switched, Tally};
-use crate::alarms::{AlarmAction, AlarmOrder, AlarmVerdict};
+use super::wishes::{Became, Wishes, alarm_order};
+use super::{DeskSettings, Kind, Submission, Switch, Switched, Tally};
 use crate::clock::Clock;
 use crate::cycle;
 use crate::report::events::{Answer, AnswerState, Short};
@@ -40,9 +40,6 @@ pub(super) struct Out {
     pub(super) rebirth: watch::Sender<u64>,
 }
 
-/// A cycle takes a tenth of a second.
-const CYCLE_LIMIT: Duration = Duration::from_secs(1);
-
 /// The task's memory.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -55,6 +52,7 @@ pub(super) struct Task {
     ledger: Ledger,
     orders: Orders,
     wall: WallClock,
+    wishes: Wishes,
     /// A write that hangs in the disk; no other is started meanwhile.
     hanging: Option<JoinHandle<io::Result<()>>>,
     refusals_told: Vec<&'static str>,
@@ -63,7 +61,7 @@ pub(super) struct Task {
 
 /// Who asks for what, for the answer.
 #[derive(Clone, Debug, Default)]
-struct Names {
+pub(super) struct Names {
     id: Short,
     issuer: Short,
     action: Short,
@@ -89,33 +87,37 @@ impl Task {
             ledger,
             orders: Orders::default(),
             wall: WallClock::default(),
+            wishes: Wishes::default(),
             hanging: None,
             refusals_told: Vec::new(),
             plain: 0,
         }
     }
 
-    /// Judges until `token` is cancelled.
-    pub(super) async fn run(mut self, mut errands: mpsc::Receiver<Errand>, token: CancellationToken) {
+    /// Judges until `token` is cancelled. A person at the node goes before any flood, and so do the ends of orders.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Submission>,
+        mut switches: mpsc::Receiver<Switch>,
+        token: CancellationToken,
+    ) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            let errand = tokio::select! {
+            tokio::select! {
+                biased;
                 () = token.cancelled() => return,
-                errand = errands.recv() => errand,
-                _ = look.tick() => {
-                    self.expire(self.clock.now());
-                    continue;
-                }
-            };
-            match errand {
-                Some(Errand::Judge(submission)) => self.take(submission).await,
-                Some(Errand::Maintenance { on, done }) => {
+                Some(Switch { on, done }) = switches.recv() => {
                     let switched = self.switch(on).await;
                     // Whoever asked may have gone.
                     let _gone = done.send(switched);
                 }
-                None => return,
+                _ = look.tick() => self.expire(self.clock.now()),
+                Some(became) = self.wishes.next() => self.came_back(became),
+                submission = inbox.recv() => match submission {
+                    Some(submission) => self.take(submission).await,
+                    None => return,
+                },
             }
         }
     }
@@ -153,7 +155,13 @@ impl Task {
         }
         // The disk may have taken its time; an order begins when it begins.
         let carried_out = match alarm_order(&ruling.action, &names.issuer) {
-            Some(order) => self.alarm(order).await,
+            Some(order) => {
+                let wish = (names.clone(), ruling.clone());
+                match self.wishes.hand(&self.settings.alarms, order, wish) {
+                    Ok(()) => return self.remember(&claim),
+                    Err(word) => Err(word),
+                }
+            }
             None => self.carry_out(&names, &claim, &ruling, self.clock.now()).map_err(Refusal::as_str),
         };
         match carried_out {
@@ -175,12 +183,11 @@ impl Task {
         }
     }
 
-    /// Hands a wish about an alarm to the cycle; what became of it, or why nothing did.
-    async fn alarm(&self, order: AlarmOrder) -> Result<AnswerState, &'static str> {
-        match timeout(CYCLE_LIMIT, self.settings.alarms.carry_out(order)).await {
-            Ok(Ok(AlarmVerdict::Done { .. } | AlarmVerdict::LatchAsked)) => Ok(AnswerState::Done),
-            Ok(Err(error)) => Err(error.as_str()),
-            Err(_elapsed) => Err(Refusal::Busy.as_str()),
+    /// Answers a wish about an alarm with what became of it.
+    fn came_back(&mut self, (names, ruling, became): Became) {
+        match became {
+            Ok(state) => self.accept(&names, &ruling, state),
+            Err(word) => self.refuse_with(&names, word),
         }
     }
 
@@ -376,25 +383,4 @@ impl Names {
     fn new(id: Short, issuer: Short, action: &Action) -> Self {
         Self { id, issuer, action: Short::new(action.name().as_str()) }
     }
-}
-
-/// The wish about an alarm in an action, if it is one.
-fn alarm_order(action: &Action, by: &Short) -> Option<AlarmOrder> {
-    let (alarm, action) = match *action {
-        Action::Acknowledge(alarm) => (alarm, AlarmAction::Acknowledge),
-        Action::Shelve { alarm, minutes } => (Some(alarm), AlarmAction::Shelve { minutes }),
-        Action::Unshelve(alarm) => (Some(alarm), AlarmAction::Unshelve),
-        Action::Reset(alarm) => (Some(alarm), AlarmAction::Reset),
-        Action::PumpAtLeast(_)
-        | Action::ValveAtMost(_)
-        | Action::SupplyTarget(_)
-        | Action::PowerBudget(_)
-        | Action::Drain
-        | Action::Manual(_)
-        | Action::Auto
-        | Action::Isolate
-        | Action::Release(_)
-        | Action::Rebirth => return None,
-    };
-    Some(AlarmOrder { alarm, action, by: by.clone() })
 }

@@ -225,6 +225,37 @@ async fn a_cycle_that_hears_nothing_is_not_waited_for() {
     assert_eq!(bench.asked("scada", "acknowledge", json!({})).await, refused(Refusal::Busy));
 }
 
+#[tokio::test(start_paused = true)]
+async fn i05_a_cycle_that_hears_nothing_holds_up_no_other_command() {
+    let mut bench = bench();
+    let wishes: Vec<_> = (0..9).map(|_| bench.envelope("scada", "acknowledge", &json!({}))).collect();
+    for wish in &wishes {
+        bench.submit(wish.to_string());
+    }
+    let cooling = bench.envelope("a", "pump_at_least", &json!({"percent": 80}));
+    bench.submit(cooling.to_string());
+    let answer = bench.answer().await;
+    assert_eq!(
+        (answer.id.as_str(), answer.state),
+        (wishes[8]["id"].as_str().unwrap(), refused(Refusal::Busy))
+    );
+    let answer = bench.answer().await;
+    assert_eq!((answer.id.as_str(), answer.state), (cooling["id"].as_str().unwrap(), AnswerState::Accepted));
+    assert_eq!(bench.says(&wishes[0]).await, refused(Refusal::Duplicate), "it is taken up, and waits");
+}
+
+#[tokio::test]
+async fn i05_a_person_at_the_node_does_not_wait_behind_a_flood() {
+    let mut bench = bench();
+    for _ in 0..INBOX {
+        let envelope = bench.envelope("scada", "manual", &json!({"pump_percent": 30, "for_s": 60}));
+        bench.submit(envelope.to_string());
+    }
+    assert_eq!(bench.desk.maintenance(true).await, Some(Switched { local: true, kept: true }));
+    assert_eq!(bench.answer().await.state, refused(Refusal::Local));
+    assert_eq!(bench.tray.counts().accepted, 0);
+}
+
 #[tokio::test]
 async fn strangers_leave_room_for_those_who_are_known() {
     let mut bench = bench();
