@@ -55,7 +55,9 @@ pub fn agent(path: &Path) -> ExitCode {
     runtime.block_on(async {
         loop {
             match start_config::choose(path, Keep::Agent) {
-                Start::Use { config, refused } => return controlled(path, *config, refused, clock).await,
+                Start::Use { config, refused } => {
+                    return Box::pin(controlled(path, *config, refused, clock)).await;
+                }
                 Start::Salvage { actuators, state } => {
                     if wait_for_mend(&actuators, &state).await {
                         return ExitCode::SUCCESS;

@@ -308,7 +308,7 @@ impl Slot {
         if time == Millis::ZERO || time > LONGEST_SHELF {
             return Err(Refusal::ShelfTime);
         }
-        let latest = *self.latest.get_or_insert(Shelf::after(LONGEST_SHELF, now));
+        let latest = *self.latest.get_or_insert_with(|| Shelf::after(LONGEST_SHELF, now));
         let shelf = Shelf::after(time, now);
         if shelf.until > latest.until {
             return Err(Refusal::ShelfSpent);
