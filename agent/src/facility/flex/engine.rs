@@ -18,7 +18,7 @@ use super::load::Load;
 use super::ramp::Ramp;
 use super::refusal::Refusal;
 use super::schedule::{Schedule, Slot};
-use super::shed::{Own, Shed, Told};
+use super::shed::{Breach, Own, Shed, Told};
 use super::words::{Alert, Kind, Target, Targets, Uuid};
 
 /// How far ahead a target may begin: a week. Beyond, somebody's calendar is wrong.
@@ -60,6 +60,8 @@ pub(super) struct Kept {
     #[serde(default)]
     lapse: Lapse,
     issuers: Vec<(String, Memory, Schedule)>,
+    #[serde(default)]
+    breaches: Vec<Breach>,
 }
 
 /// The engine.
@@ -121,7 +123,7 @@ impl Engine {
                 if !self.rules.feeds.contains(&alert.feed) {
                     return Err(Refusal::ForeignFeed);
                 }
-                self.shed.alert(alert, admitted.event.trace.clone(), &self.own, load, now)?;
+                self.shed.alert(alert, admitted.event.trace.clone(), &self.own, load)?;
             }
             Kind::BreachEnforcement => return Err(Refusal::Topic),
         }
@@ -136,13 +138,15 @@ impl Engine {
         let slots = self.schedules.iter().filter_map(Schedule::in_force);
         let slot = slots.reduce(|lowest, slot| if slot.power < lowest.power { slot } else { lowest });
         let (goal, correlation) = (slot.and_then(|slot| slot.power), slot.and_then(|slot| slot.correlation));
-        let wish = self.shed.step(load, now);
+        let wish = self.shed.step(load);
+        self.changed |= self.shed.has_outcomes();
         Order { budget: self.ramp.step(goal, wish.cap, load.drawn, now), drain: wish.drain, correlation }
     }
 
     /// Time passes.
     fn pass(&mut self, (now, wall_ms): (Millis, u64)) {
         let passed = self.lapse.passed((now, wall_ms));
+        self.shed.pass(passed);
         for schedule in &mut self.schedules {
             self.changed |= schedule.pass(passed, wall_ms);
         }
@@ -164,15 +168,17 @@ impl Engine {
             schedule.tidy(wall_ms);
         }
         let lines = self.gate.memories().zip(&self.schedules);
-        Kept {
-            lapse: self.lapse,
-            issuers: lines.map(|((of, memory), slots)| (of, memory.clone(), slots.clone())).collect(),
-        }
+        let issuers = lines.map(|((of, memory), slots)| (of, memory.clone(), slots.clone())).collect();
+        Kept { lapse: self.lapse, issuers, breaches: self.shed.keep() }
     }
 
-    /// Takes up what was kept before a restart. What it says of issuers that are no longer known is left.
+    /// Takes up what was kept before a restart. What it says of issuers that are no longer known, or
+    /// of feeds that are no longer ours, is left.
     pub(super) fn take_up(&mut self, kept: Kept) {
         self.lapse = kept.lapse;
+        let feeds = &self.rules.feeds;
+        let ours = kept.breaches.into_iter().filter(|breach| feeds.contains(breach.feed()));
+        self.shed.take_up(ours.collect(), &self.own);
         for (source, memory, schedule) in kept.issuers {
             let at = self.gate.memories().position(|(known, _)| known == source);
             if let Some(own) = at.and_then(|at| self.schedules.get_mut(at)).filter(|_| schedule.is_sane()) {

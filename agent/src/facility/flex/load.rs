@@ -2,11 +2,12 @@
 
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue};
 use eisbach_protocol::units::Watts;
+use serde::{Deserialize, Serialize};
 
 use crate::report::{ObjectReport, Report};
 
 /// Power of the node's GPUs at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Load {
     /// All of them together.
     pub(super) drawn: Option<Watts>,

@@ -7,13 +7,17 @@
 //! ```
 //!
 //! A hint can only lower: what it asks for is one more bound beside all others. The budget is shared by the GPUs of
-//! the node after their margins, so a hint for one GPU lowers the budget by what that GPU shall give up.
+//! the node after their margins, so a hint for one GPU lowers the budget by what that GPU shall give up. A restart ends
+//! no breach: what stands is kept, with the time since it was last heard of.
 
 use eisbach_protocol::units::{Millis, Watts};
+use serde::{Deserialize, Serialize};
 
 use super::load::Load;
 use super::refusal::Refusal;
-use super::words::{Action, Alert, Enforcement, Hint, Outcome, Phase, Resource, ResultLine, Status, Uuid};
+use super::words::{
+    Action, Alert, Enforcement, Hint, MOST_HINTS, Outcome, Phase, Resource, ResultLine, Status, Uuid,
+};
 
 /// Breaches that may stand at once: one for each feed of a site, and some.
 const MOST: usize = 16;
@@ -21,6 +25,8 @@ const MOST: usize = 16;
 const THROTTLED: f32 = 0.7;
 /// Limits follow a budget within this (estimate: a cycle, a write, and a slow driver).
 const SETTLE: Millis = Millis::from_secs(10);
+/// Most that one step counts as waiting for them: nobody follows while this process is not there.
+const LONGEST_STEP: Millis = Millis::from_secs(1);
 /// Limits are set in whole watts for each GPU.
 const ROUNDING: Watts = Watts::new(16.0);
 
@@ -50,17 +56,21 @@ pub(super) struct Wish {
     pub(super) drain: bool,
 }
 
-#[derive(Debug)]
-struct Breach {
+/// One breach, as it is kept over a restart too.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Breach {
     id: Uuid,
     feed: String,
     trace: String,
     hints: Vec<Hint>,
     /// What the node drew when the breach began: what is throttled twice is not throttled further.
     base: Load,
+    /// Follows from the hints and the base.
+    #[serde(skip)]
     wish: Wish,
-    heard: Millis,
-    /// Since when it waits for the limits to follow, and what they were; none once it is told.
+    /// How long nothing has been heard of it.
+    silent: Millis,
+    /// How long it waits for the limits to follow, and what they were; none once it is told.
     waits: Option<(Millis, Option<Watts>)>,
 }
 
@@ -122,7 +132,6 @@ impl Shed {
         trace: String,
         own: &Own,
         load: &Load,
-        now: Millis,
     ) -> Result<(), Refusal> {
         let Alert { breach: id, feed, status, hints } = alert;
         let hints: Vec<_> = match status {
@@ -136,9 +145,9 @@ impl Shed {
             None if hints.is_empty() => return Err(Refusal::ForeignResource),
             None if self.breaches.len() >= MOST => return Err(Refusal::Full),
             None => {
-                let (base, waits) = (load.clone(), Some((now, load.limit)));
-                let wish = Wish::of(&hints, own, &base);
-                self.breaches.push(Breach { id, feed, trace, hints, base, wish, heard: now, waits });
+                let (base, waits) = (load.clone(), Some((Millis::ZERO, load.limit)));
+                let (wish, silent) = (Wish::of(&hints, own, &base), Millis::ZERO);
+                self.breaches.push(Breach { id, feed, trace, hints, base, wish, silent, waits });
             }
             Some(at) if hints.is_empty() => {
                 let breach = self.breaches.remove(at);
@@ -146,25 +155,54 @@ impl Shed {
             }
             Some(at) => {
                 if let Some(breach) = self.breaches.get_mut(at) {
-                    breach.again(hints, trace, own, (load, now));
+                    breach.again(hints, trace, own, load);
                 }
             }
         }
         Ok(())
     }
 
+    /// Time passes.
+    pub(super) fn pass(&mut self, passed: Millis) {
+        for breach in &mut self.breaches {
+            breach.silent += passed;
+            if let Some((waited, _)) = &mut breach.waits {
+                *waited += passed.min(LONGEST_STEP);
+            }
+        }
+    }
+
+    /// What must outlive the process.
+    pub(super) fn keep(&self) -> Vec<Breach> {
+        self.breaches.clone()
+    }
+
+    /// Takes up what stood before a restart, where it is still for this node.
+    pub(super) fn take_up(&mut self, kept: Vec<Breach>, own: &Own) {
+        let ours = |breach: &Breach| {
+            breach.hints.len() <= MOST_HINTS && breach.hints.iter().all(|hint| own.part(hint).is_some())
+        };
+        let wished = |breach: Breach| Breach { wish: Wish::of(&breach.hints, own, &breach.base), ..breach };
+        self.breaches = kept.into_iter().filter(ours).take(MOST).map(wished).collect();
+    }
+
     /// What stands now. Afterwards the [outcomes](Self::outcomes) of this moment are there.
-    pub(super) fn step(&mut self, load: &Load, now: Millis) -> Wish {
+    pub(super) fn step(&mut self, load: &Load) -> Wish {
         let hold = self.hold;
-        let over = |breach: &mut Breach| now.since(breach.heard) > hold;
+        let over = |breach: &mut Breach| breach.silent > hold;
         let over = self.breaches.extract_if(.., over);
         let silent =
             |breach: Breach| breach.told(Phase::Reverted, Outcome::Applied, "no longer heard of", None);
         self.outcomes.extend(over.map(silent));
         for breach in &mut self.breaches {
-            self.outcomes.extend(breach.applied(load, now));
+            self.outcomes.extend(breach.applied(load));
         }
         self.breaches.iter().fold(Wish::default(), |all, breach| all.and(breach.wish))
+    }
+
+    /// Whether something became of hints that nobody has asked for yet.
+    pub(super) const fn has_outcomes(&self) -> bool {
+        !self.outcomes.is_empty()
     }
 
     /// What became of hints since it was asked last.
@@ -201,21 +239,26 @@ impl Wish {
 }
 
 impl Breach {
+    /// The feed that draws too much.
+    pub(super) const fn feed(&self) -> &String {
+        &self.feed
+    }
+
     /// It is told of again, with the same hints or others.
-    fn again(&mut self, hints: Vec<Hint>, trace: String, own: &Own, (load, now): (&Load, Millis)) {
-        (self.heard, self.trace) = (now, trace);
+    fn again(&mut self, hints: Vec<Hint>, trace: String, own: &Own, load: &Load) {
+        (self.silent, self.trace) = (Millis::ZERO, trace);
         if hints != self.hints {
             self.wish = Wish::of(&hints, own, &self.base);
-            (self.hints, self.waits) = (hints, Some((now, load.limit)));
+            (self.hints, self.waits) = (hints, Some((Millis::ZERO, load.limit)));
         }
     }
 
     /// Its outcome, once, when the limits have followed or have had the time to.
-    fn applied(&mut self, load: &Load, now: Millis) -> Option<Told> {
-        let (since, before) = self.waits?;
+    fn applied(&mut self, load: &Load) -> Option<Told> {
+        let (waited, before) = self.waits?;
         let within = |cap: Watts| load.limit.is_some_and(|limit| limit <= cap + ROUNDING);
         let followed = self.wish.cap.is_some_and(within);
-        if !followed && now.since(since) < SETTLE {
+        if !followed && waited < SETTLE {
             return None;
         }
         self.waits = None;

@@ -330,6 +330,42 @@ fn a_breach_that_is_told_again_throttles_no_further_and_one_that_is_not_ends() {
 }
 
 #[test]
+fn a_breach_outlives_a_restart_and_is_given_back_when_its_time_is_over() {
+    let mut scene = Scene::new();
+    let hints =
+        json!([{"resource_id": "node-7", "resource_type": "node", "action": "suspend", "priority": 1}]);
+    scene.alert("active", &hints).unwrap();
+    scene.after(600);
+    let kept = serde_json::to_string(&scene.engine.keep(WALL)).unwrap();
+    let mut again = Scene::new();
+    again.engine.take_up(serde_json::from_str(&kept).unwrap());
+    again.now = 700_000;
+    let (order, told) = again.after(199);
+    assert_eq!(
+        (order.budget, order.drain, told.len()),
+        (Some(Watts::ZERO), true, 0),
+        "nothing is told twice"
+    );
+    let (order, told) = again.after(2);
+    assert_eq!((told[0].enforcement.phase, order.drain), (Phase::Reverted, false));
+    assert!(order.budget > Some(Watts::ZERO));
+}
+
+#[test]
+fn a_breach_of_others_is_not_taken_up() {
+    let mut scene = Scene::new();
+    let hints =
+        json!([{"resource_id": "node-7", "resource_type": "node", "action": "suspend", "priority": 1}]);
+    scene.alert("active", &hints).unwrap();
+    let kept = serde_json::to_string(&scene.engine.keep(WALL)).unwrap();
+    for (ours, others) in [("node-7", "node-8"), ("main-a", "main-b")] {
+        let mut again = Scene::new();
+        again.engine.take_up(serde_json::from_str(&kept.replace(ours, others)).unwrap());
+        assert_eq!(again.after(1).0, Order::default());
+    }
+}
+
+#[test]
 fn ten_thousand_malformed_payloads_change_nothing() {
     let mut scene = Scene::new();
     let words = json!({"targets": [{"interval": {}, "load_constraint": kilowatts(400.0)}]});

@@ -8,7 +8,7 @@ use super::uuid::Uuid;
 use super::{Malformed, name, read};
 
 /// Most hints that one alert may carry: every GPU of a large hall has its own.
-const MOST_HINTS: usize = 512;
+pub(in super::super) const MOST_HINTS: usize = 512;
 
 /// One alert, of which only what a node needs is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub(in super::super) enum Status {
 }
 
 /// A load that could be shed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Hint {
     /// Its name.
     pub(in super::super) resource: String,

@@ -16,7 +16,7 @@ mod power;
 mod targets;
 mod uuid;
 
-pub(super) use alert::{Action, Alert, Hint, Resource, Status};
+pub(super) use alert::{Action, Alert, Hint, MOST_HINTS, Resource, Status};
 pub(super) use enforcement::{Enforcement, Outcome, Phase, ResultLine};
 pub(super) use event::{Event, Kind, Publisher, Role};
 pub(super) use targets::{Target, Targets};
