@@ -12,7 +12,7 @@
 use eisbach_protocol::units::{Millis, Watts};
 use serde::{Deserialize, Serialize};
 
-use super::gate::{Gate, Issuer, Memory};
+use super::gate::{Admitted, Gate, Issuer, Memory};
 use super::lapse::Lapse;
 use super::load::Load;
 use super::ramp::Ramp;
@@ -102,7 +102,7 @@ impl Engine {
     /// Takes up a message.
     ///
     /// # Errors
-    /// If it is not followed; nothing has changed then.
+    /// If it is not followed; nothing is asked of the node then.
     pub(super) fn message(
         &mut self,
         (topic, payload, retained): (&str, &[u8], bool),
@@ -111,25 +111,38 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let admitted = self.gate.admit(topic, payload, retained, wall_ms)?;
         self.pass((now, wall_ms));
+        let followed = self.follow(&admitted, load, wall_ms);
+        // For what finds no room now there shall be none later, out of somebody else's hand.
+        if followed.is_ok() || followed == Err(Refusal::Full) {
+            self.gate.note(&admitted);
+            self.changed = true;
+        }
+        followed
+    }
+
+    fn follow(&mut self, admitted: &Admitted, load: &Load, wall_ms: u64) -> Result<(), Refusal> {
+        let is_dated = admitted.signed.signed_at.is_some();
         match admitted.kind {
             Kind::LoadTargetSet => {
                 let targets = Targets::read(&admitted.signed.payload).map_err(|_| Refusal::Malformed)?;
+                let since_ms = wall_ms.saturating_sub(self.rules.max_age_ms);
+                if !is_dated && !targets.0.iter().all(|target| target.is_dated(since_ms)) {
+                    return Err(Refusal::Undated);
+                }
                 let slots = self.slots(targets, admitted.event.correlation, wall_ms)?;
                 let schedule = self.schedules.get_mut(admitted.issuer).ok_or(Refusal::ForeignIssuer)?;
-                schedule.add(&slots, wall_ms).map_err(|_| Refusal::Full)?;
+                schedule.add(&slots, wall_ms).map_err(|_| Refusal::Full)
             }
+            Kind::BreachAlert if !is_dated => Err(Refusal::Undated),
             Kind::BreachAlert => {
                 let alert = Alert::read(&admitted.signed.payload).map_err(|_| Refusal::Malformed)?;
                 if !self.rules.feeds.contains(&alert.feed) {
                     return Err(Refusal::ForeignFeed);
                 }
-                self.shed.alert(alert, admitted.event.trace.clone(), &self.own, load)?;
+                self.shed.alert(alert, admitted.event.trace.clone(), &self.own, load)
             }
-            Kind::BreachEnforcement => return Err(Refusal::Topic),
+            Kind::BreachEnforcement => Err(Refusal::Topic),
         }
-        self.gate.note(&admitted);
-        self.changed = true;
-        Ok(())
     }
 
     /// What is asked of the node now.

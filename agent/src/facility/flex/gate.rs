@@ -8,7 +8,8 @@
 //!
 //! The attributes of an event are not signed, so whoever can write to the broker can put old signed words into a
 //! fresh envelope. Therefore the words themselves are remembered, by the digest of what was signed: words that are
-//! said twice must differ, and differ if they carry a time of signing (`iat`) or a start.
+//! said twice must differ, and differ if they carry a time of signing (`iat`) or a start. Words without either are not
+//! followed: whoever has caught some that never got here could bring them at any time.
 
 use std::collections::VecDeque;
 
@@ -152,7 +153,7 @@ impl Gate {
         Ok(Admitted { issuer: at, kind, event, signed })
     }
 
-    /// Remembers an event whose words were understood, so that it is not followed again.
+    /// Remembers an event whose words were understood, whether there was room for them or not, so that it is not followed again.
     pub(super) fn note(&mut self, admitted: &Admitted) {
         if let Some((_, memory)) = self.lines.get_mut(admitted.issuer) {
             memory.newest_ms = memory.newest_ms.max(admitted.event.time_ms);

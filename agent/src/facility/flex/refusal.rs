@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
     Unsigned,
     /// The signature is not believed.
     NotBelieved(Disbelief),
+    /// Nothing that is signed tells when it was meant.
+    Undated,
     /// Written, or over, too long ago.
     Expired,
     /// Written in the future, or about a future too far away.
@@ -46,6 +48,7 @@ impl Refusal {
             Self::ForeignResource => "foreign_resource",
             Self::Unsigned => "unsigned",
             Self::NotBelieved(disbelief) => disbelief.as_str(),
+            Self::Undated => "undated",
             Self::Expired => "expired",
             Self::Future => "from_the_future",
             Self::Replayed => "replayed",

@@ -63,7 +63,8 @@ impl Scene {
     }
 
     fn signed(&self, source: &str, kind: &str, words: &Value) -> Value {
-        let data = json!(EcSigner::fixed().sign(words.to_string().as_bytes()));
+        let header = json!({"alg": "ES256", "kid": "k1", "iat": (WALL + self.now) / 1000});
+        let data = json!(EcSigner::fixed().sign_under(&header, words.to_string().as_bytes()));
         event(source, kind, WALL + self.now, &data)
     }
 
@@ -221,6 +222,44 @@ fn what_is_old_or_from_the_future_is_refused() {
     let far =
         json!([{"interval": {"start_time": "2026-03-09T00:00:00Z"}, "load_constraint": kilowatts(1.0)}]);
     assert_eq!(scene.set(&far), Err(Refusal::Future));
+}
+
+#[test]
+fn words_that_could_be_replayed_for_ever_are_refused() {
+    let mut scene = Scene::new();
+    let mut undated = |source: &str, topic: &str, kind: &str, words: &Value| {
+        let data = json!(EcSigner::fixed().sign(words.to_string().as_bytes()));
+        scene.send(topic, &event(source, kind, WALL, &data))
+    };
+    let mut set = |interval: &Value| {
+        let words = json!({"targets": [{"interval": interval, "load_constraint": kilowatts(400.0)}]});
+        undated(ISV, SET, "grid.loadtarget.set.v1", &words)
+    };
+    assert_eq!(set(&json!({})), Err(Refusal::Undated));
+    assert_eq!(set(&json!({"end_time": at(600)})), Err(Refusal::Undated));
+    let long_ago = "2026-02-28T23:00:00Z";
+    assert_eq!(set(&json!({"start_time": long_ago})), Err(Refusal::Undated), "without an end");
+    assert_eq!(set(&json!({"start_time": long_ago, "end_time": at(600)})), Ok(()));
+    assert_eq!(set(&json!({"start_time": at(0)})), Ok(()));
+    let alert = json!({"feed_tag": "main-a", "status": "resolved", "breach": {}});
+    assert_eq!(undated(AGENT, BREACH, "grid.powerbreach.alert.v1", &alert), Err(Refusal::Undated));
+}
+
+#[test]
+fn words_that_found_no_room_cannot_be_brought_again() {
+    let mut scene = Scene::new();
+    let many = |from: u64| {
+        let target = |n| json!({"interval": {"start_time": at(from + n), "end_time": at(5000 + from + n)}, "load_constraint": kilowatts(400.0)});
+        json!((0..32).map(target).collect::<Vec<_>>())
+    };
+    scene.set(&many(100)).unwrap();
+    scene.set(&many(200)).unwrap();
+    let more = json!({"targets": many(300)});
+    let more = scene.signed(ISV, "grid.loadtarget.set.v1", &more);
+    assert_eq!(scene.send(SET, &more), Err(Refusal::Full));
+    let fresh = event(ISV, "grid.loadtarget.set.v1", WALL, &more["data"]);
+    assert_eq!(scene.send(SET, &fresh), Err(Refusal::Replayed));
+    assert!(scene.engine.has_changed(), "and that is kept");
 }
 
 #[test]

@@ -62,6 +62,14 @@ impl Targets {
     }
 }
 
+impl Target {
+    /// Whether its own words bound the time in which it can be followed: it has an end, or has begun at `since_ms` or
+    /// later.
+    pub(in super::super) fn is_dated(&self, since_ms: u64) -> bool {
+        self.start_ms.is_some_and(|start_ms| self.end_ms.is_some() || start_ms >= since_ms)
+    }
+}
+
 impl RawTarget {
     fn check(self) -> Result<Target, Malformed> {
         let moment = |text: Option<String>| text.map(|text| wall_ms(&text)).transpose();
