@@ -24,6 +24,7 @@ mod signature;
 mod task;
 #[cfg(test)]
 mod tests;
+mod told;
 mod wall;
 mod wishes;
 
@@ -98,7 +99,7 @@ pub enum Kind {
 pub struct Counts {
     /// In force, or done.
     pub accepted: u64,
-    /// Changed nothing.
+    /// Changed nothing; also those that are no event because there were too many of their kind.
     pub refused: u64,
     /// Not even looked at: too many at once.
     pub dropped: u64,

@@ -19,6 +19,7 @@ use super::judge::{Circumstances, Claim, Ruling, judge};
 use super::ledger::{self, Ledger};
 use super::orders::{Order, Orders};
 use super::refusal::Refusal;
+use super::told::{Noise, Told};
 use super::wall::WallClock;
 use super::wishes::{Became, Wishes, alarm_order};
 use super::{DeskSettings, Kind, Submission, Switch, Switched, Tally};
@@ -55,7 +56,7 @@ pub(super) struct Task {
     wishes: Wishes,
     /// A write that hangs in the disk; no other is started meanwhile.
     hanging: Option<JoinHandle<io::Result<()>>>,
-    refusals_told: Vec<&'static str>,
+    told: Told,
     plain: u64,
 }
 
@@ -89,7 +90,7 @@ impl Task {
             wall: WallClock::default(),
             wishes: Wishes::default(),
             hanging: None,
-            refusals_told: Vec::new(),
+            told: Told::default(),
             plain: 0,
         }
     }
@@ -354,10 +355,13 @@ impl Task {
 
     fn refuse_with(&mut self, names: &Names, reason: &'static str) {
         Tally::count(&self.tally.refused);
-        if !self.refusals_told.contains(&reason) {
-            self.refusals_told.push(reason);
-            let Names { id, issuer, action } = names;
-            warn!(%id, %issuer, %action, reason, "command refused; further ones of this kind are only counted");
+        match self.told.one_more(reason, self.clock.now()) {
+            Noise::First => {
+                let Names { id, issuer, action } = names;
+                warn!(%id, %issuer, %action, reason, "command refused; further ones of this kind are not logged");
+            }
+            Noise::Event => {}
+            Noise::None => return,
         }
         // Also where it has no name: nobody would hear of it otherwise.
         self.send(names, AnswerState::Refused { reason: Short::new(reason) });

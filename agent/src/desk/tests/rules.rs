@@ -34,7 +34,6 @@ async fn i04_a_stranger_gets_nothing_else() {
         ("isolate", json!({})),
         ("auto", json!({})),
         ("acknowledge", json!({})),
-        ("acknowledge", json!({"alarm": "pump_silent"})),
         ("shelve", json!({"alarm": "pump_silent", "minutes": 5})),
         ("reset", json!({"alarm": "leak"})),
     ] {

@@ -32,8 +32,8 @@ fn pairs() -> Vec<(&'static str, Value, Vec<Value>)> {
 #[tokio::test]
 async fn i05_nobody_without_proof_makes_an_order_less_strict_or_shorter() {
     for name in ["stranger", "scada"] {
-        let mut bench = bench();
         for (action, strict, weak) in pairs() {
+            let mut bench = bench();
             assert_eq!(bench.asked(name, action, strict).await, AnswerState::Accepted, "{action}");
             let before = bench.now();
             for params in weak {
