@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
 
 use eisbach_agent::desk::{ACTIONS, ActionDef, LONGEST_ENVELOPE, LONGEST_LIFE_MS, Refusal, SKEW_MS, decode};
+use eisbach_protocol::sparkplug::MAX_STRING_BYTES;
 
 const TEXT: &str = include_str!("../../docs/commands.md");
 
@@ -30,5 +31,6 @@ fn the_example_is_an_envelope_and_the_limits_are_those_of_the_code() {
     let envelope = decode(example.as_bytes()).unwrap();
     assert_eq!((envelope.issuer.as_str(), envelope.for_s), ("scada-1", Some(600)));
     assert_eq!((LONGEST_ENVELOPE, LONGEST_LIFE_MS, SKEW_MS), (8 * 1024, 60_000, 5_000));
+    assert_eq!(MAX_STRING_BYTES, LONGEST_ENVELOPE, "every envelope fits into a text of Sparkplug");
     assert!(TEXT.contains("At most 8 KiB") && TEXT.contains("60 s apart") && TEXT.contains("5 s ahead"));
 }

@@ -18,8 +18,8 @@ pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 pub const MAX_METRICS: usize = 1024;
 /// Most properties accepted on one metric.
 pub const MAX_PROPERTIES: usize = 32;
-/// Longest name, key or text accepted, bytes.
-pub const MAX_STRING_BYTES: usize = 1024;
+/// Longest name, key or text accepted, bytes: a command's envelope is a text.
+pub const MAX_STRING_BYTES: usize = 8 * 1024;
 
 /// Metrics with the time they were sent and their place in the order of messages.
 #[derive(Clone, Debug, Default, PartialEq)]
