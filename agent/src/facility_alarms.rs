@@ -17,8 +17,9 @@ pub fn tell(cycle: &mut Cycle, wall_ms: u64) {
 }
 
 fn ails(status: &FacilityStatus, wall_ms: u64) -> bool {
+    // An end that cannot be read may be near.
     let ends =
-        status.certificates.expires_ms.is_some_and(|ends| ends < wall_ms.saturating_add(RENEW_WITHIN_MS));
+        status.certificates.expires_ms.is_none_or(|ends| ends < wall_ms.saturating_add(RENEW_WITHIN_MS));
     match status.certificates.state {
         CertificateState::NotUsed => false,
         CertificateState::Good => ends,
@@ -50,6 +51,7 @@ mod tests {
         assert!(!alarms(CertificateState::Good, Some(1000 + RENEW_WITHIN_MS)));
         assert!(alarms(CertificateState::Good, Some(999 + RENEW_WITHIN_MS)));
         assert!(alarms(CertificateState::Good, Some(0)), "it has ended");
+        assert!(alarms(CertificateState::Good, None), "nobody knows when it ends");
         assert!(alarms(CertificateState::Unusable, Some(u64::MAX)));
     }
 }
