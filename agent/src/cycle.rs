@@ -115,7 +115,8 @@ pub async fn run(
         tray.collect(&mut cycle.commands, &mut cycle.events);
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
         facility_alarms::tell(&mut cycle, now.wall_ms);
-        let found = Found::of(&snapshot.leak, decision.alarms, cycle.alarms).with(behind);
+        let found =
+            Found::of(&snapshot.leak, snapshot.remote.isolate, decision.alarms, cycle.alarms).with(behind);
         if alarms.step(&found, &mut cycle.events, now) {
             latch.ask_reset();
         }

@@ -23,6 +23,8 @@ pub enum Alarm {
     OverTemperature,
     /// Cooling cannot be restored by anything the agent commands.
     Uncontrollable,
+    /// The loop stands still because somebody ordered it cut off.
+    Isolated,
     /// A GPU fell off the bus, hangs in the driver or needs a reset.
     GpuUnavailable,
     /// No GPU telemetry at all: the GPU process or the driver is not there.
@@ -198,12 +200,15 @@ alarms! {
     LossOfFlow "loss_of_flow" Critical false false 0 0 [PumpFault]
         "GPUs are capped; without flow they reach shutdown within a minute."
         "Check pump, valves and coupling of the node loop."
-    OverTemperature "over_temperature" Critical false false 0 0 [LossOfFlow Leak]
+    OverTemperature "over_temperature" Critical false false 0 0 [LossOfFlow Leak Isolated]
         "The GPU slows itself down, then shuts down."
         "Check flow and supply temperature; look for a blocked cold plate."
     Uncontrollable "uncontrollable" Critical true false 0 0 []
         "GPUs stay at minimum power; hardware protection is the last line."
         "Drain the node, restore cooling, restart the agent, then reset the alarm."
+    Isolated "isolated" High true true 0 0 []
+        "The loop is stopped and its GPUs are at minimum power, until it is reset."
+        "Find out who ordered it and why; when the loop may run again, end the order, then reset the alarm."
     GpuUnavailable "gpu_unavailable" High false true 0 0 [GpuLinkDown]
         "Its temperature is unknown; the loop is cooled as for a hot GPU."
         "See the GPU's health point; reset or replace it."
@@ -249,7 +254,7 @@ alarms! {
     MeterSilent "meter_silent" Medium false true 0 2000 []
         "Flow and loop temperatures are unknown; the pump runs at full speed."
         "Check the meter's bus connection and power."
-    FlowDoubtful "flow_doubtful" Medium false true 2000 5000 [LossOfFlow Leak PumpFault PumpSilent MeterSilent]
+    FlowDoubtful "flow_doubtful" Medium false true 2000 5000 [LossOfFlow Leak Isolated PumpFault PumpSilent MeterSilent]
         "A loss of flow would be noticed late."
         "Check head sensor, meter and strainer; check full_speed_flow in the configuration."
     SetPointIgnored "set_point_ignored" High false true 0 2000 []

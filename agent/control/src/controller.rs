@@ -48,6 +48,8 @@ pub struct Controller {
     throttle: Throttle,
     escalator: Escalator,
     run: bool,
+    /// The loop stands still by order, and no water was found.
+    isolated: bool,
 }
 
 /// Attempts to bring a tripped drive back.
@@ -88,6 +90,7 @@ impl Controller {
             throttle: Throttle::default(),
             escalator: Escalator::default(),
             run: true,
+            isolated: false,
         }
     }
 
@@ -111,6 +114,7 @@ impl Controller {
 
         let before = self.state.name();
         self.state = self.state.next(&analysis.findings, now, &self.tuning);
+        self.isolated = self.is_isolated(before, &analysis.findings);
         if before == StateName::Boot && self.state.name() != StateName::Boot {
             self.loops.take_over(snapshot, self.guard.flow_per_percent());
         }
@@ -208,6 +212,13 @@ impl Controller {
         } else {
             None
         }
+    }
+
+    /// Whether the loop stands still by order: it was no leak before, and no water was found since. A latch that an
+    /// earlier run left does not tell: that counts as a leak.
+    fn is_isolated(&self, before: StateName, findings: &Findings) -> bool {
+        let here = self.state.name() == StateName::Leak && !findings.water;
+        here && (self.isolated || before != StateName::Leak)
     }
 
     /// Whether the drive shall forget its alarm now.
@@ -334,6 +345,7 @@ impl Controller {
         standing(&Facts {
             snapshot,
             state,
+            isolated: self.isolated,
             starting: state == StateName::Boot && now.since(self.started.unwrap_or(now)) <= PATIENCE,
             flow: analysis.flow,
             doubtful: self.guard.is_doubtful(snapshot, now, &self.tuning),

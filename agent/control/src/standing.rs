@@ -21,6 +21,8 @@ const CONDENSATION_SLACK: Kelvin = Kelvin::new(0.5);
 pub(crate) struct Facts<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) state: StateName,
+    /// The loop stands still by order, and no water was found.
+    pub(crate) isolated: bool,
     /// Inputs are still awaited: silence is no alarm yet.
     pub(crate) starting: bool,
     pub(crate) flow: Flow,
@@ -37,7 +39,8 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn standing(facts: &Facts<'_>) -> (AlarmSet, Devices) {
     let Facts { snapshot, state, effects, now, .. } = *facts;
     let mut set = AlarmSet::NONE;
-    set.raise_if(state == StateName::Leak, Alarm::Leak);
+    set.raise_if(state == StateName::Leak && !facts.isolated, Alarm::Leak);
+    set.raise_if(facts.isolated, Alarm::Isolated);
     set.raise_if(state == StateName::Uncontrollable, Alarm::Uncontrollable);
     // A stopped loop has no flow by intention.
     set.raise_if(matches!(facts.flow, Flow::Lost(_)) && state != StateName::Leak, Alarm::LossOfFlow);

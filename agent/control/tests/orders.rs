@@ -7,6 +7,7 @@ use common::{AGE, healthy, hold};
 use eisbach_control::{
     Controller, Decision, Fate, Leader, Manual, Reason, Remote, RemoteOutcome, Snapshot, StateName, Tuning,
 };
+use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, Kelvin, Millis, Percent, Watts};
 
@@ -220,6 +221,24 @@ fn i02_isolation_takes_the_power_first_and_stays_until_it_is_reset() {
     assert_eq!(hold(&mut controller, &healthy(), LATER + Millis::from_secs(4), 600).state, StateName::Leak);
     let confirmed = Snapshot { reset: true, ..healthy() };
     assert_eq!(controller.step(&confirmed, LATER + Millis::from_secs(700)).state, StateName::Boot);
+}
+
+#[test]
+fn i02_isolation_is_no_leak_until_water_is_found() {
+    let mut controller = running();
+    let order = with(Remote { isolate: true, ..Remote::default() });
+    let alarms =
+        |decision: &Decision| (decision.alarms.has(Alarm::Isolated), decision.alarms.has(Alarm::Leak));
+    assert_eq!(alarms(&controller.step(&order, LATER)), (true, false));
+    assert_eq!(alarms(&hold(&mut controller, &healthy(), LATER + Millis::new(100), 60)), (true, false));
+    let mut wet = healthy();
+    wet.leak.detected = Reading::measured(true, AGE);
+    assert_eq!(alarms(&controller.step(&wet, LATER + Millis::from_secs(70))), (false, true));
+    let dry = hold(&mut controller, &order, LATER + Millis::from_secs(71), 60);
+    assert_eq!(alarms(&dry), (false, true), "a leak stays one");
+
+    let mut restarted = Controller::with_latched_leak(Tuning::default());
+    assert_eq!(alarms(&restarted.step(&order, LATER)), (false, true), "the latch does not tell");
 }
 
 #[test]

@@ -49,15 +49,17 @@ pub struct Found {
 }
 
 impl Found {
-    /// What the controller and the agent itself have found. The leak alarm's condition is water; its latch is the
-    /// controller's state Leak, which remembers it.
+    /// What the controller and the agent itself have found. The leak alarm's condition is water, that of isolation is
+    /// the order; the latch of both is the controller's state Leak, which remembers them.
     #[must_use]
-    pub fn of(leak: &LeakInput, of_control: AlarmSet, own: AlarmSet) -> Self {
+    pub fn of(leak: &LeakInput, ordered: bool, of_control: AlarmSet, own: AlarmSet) -> Self {
         let rope = leak.detected.usable().filter(|_| leak.fault.usable() != Some(true));
         let mut conditions = Conditions { standing: of_control.with(own), ..Conditions::default() };
-        let latched = conditions.standing.has(Alarm::Leak);
-        conditions.interlocked.set(latched, Alarm::Leak);
-        conditions.standing.set(latched && rope == Some(true), Alarm::Leak);
+        for (alarm, holds) in [(Alarm::Leak, rope == Some(true)), (Alarm::Isolated, ordered)] {
+            let latched = conditions.standing.has(alarm);
+            conditions.interlocked.set(latched, alarm);
+            conditions.standing.set(latched && holds, alarm);
+        }
         Self { conditions, dry: rope == Some(false) }
     }
 

@@ -57,7 +57,9 @@ pub enum AlarmError {
     )]
     NotKnownDry,
     /// Only somebody at the node can have seen that it is dry.
-    #[error("a leak is confirmed to be mended at the node, with `eisbach-agent alarms reset leak`")]
+    #[error(
+        "that the loop may run again is confirmed at the node, with `eisbach-agent alarms reset` and the alarm's name"
+    )]
     LocalOnly,
     /// This is not done to all alarms at once.
     #[error("this is done to one alarm at a time; name it")]

@@ -130,7 +130,7 @@ async fn i02_a_leak_alarm_is_reset_through_its_interlock_and_only_when_the_rope_
         let leak = LeakInput { detected, fault: Reading::measured(fault, Millis::ZERO) };
         let mut of_control = AlarmSet::NONE;
         of_control.raise_if(true, Alarm::Leak);
-        Found::of(&leak, of_control, AlarmSet::NONE)
+        Found::of(&leak, false, of_control, AlarmSet::NONE)
     };
     let told = |wet| Reading::measured(wet, Millis::ZERO);
     let reset = || order(Some(Alarm::Leak), AlarmAction::Reset);
@@ -156,6 +156,31 @@ async fn i02_a_leak_alarm_is_reset_through_its_interlock_and_only_when_the_rope_
     assert_eq!(bench.state(Alarm::Leak), AlarmState::LatchedUnacked, "until the interlock has let go");
     bench.alarms.step(&Found::default(), &mut bench.events, now(2));
     assert_eq!(bench.state(Alarm::Leak), AlarmState::Normal);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn i02_isolation_is_an_alarm_of_its_own_and_is_reset_like_a_leak_once_the_order_is_over() {
+    let state = tempfile::tempdir().unwrap();
+    let mut bench = Bench::start(state.path());
+    let isolated = |ordered| {
+        let told = |is| Reading::measured(is, Millis::ZERO);
+        let mut of_control = AlarmSet::NONE;
+        of_control.raise_if(true, Alarm::Isolated);
+        let rope = LeakInput { detected: told(false), fault: told(false) };
+        Found::of(&rope, ordered, of_control, AlarmSet::NONE)
+    };
+    let reset = || order(Some(Alarm::Isolated), AlarmAction::Reset);
+    bench.alarms.step(&isolated(true), &mut bench.events, now(1));
+    assert_eq!(bench.state(Alarm::Leak), AlarmState::Normal);
+    assert_eq!(bench.order(&isolated(true), reset()).0, Err(AlarmError::Refused(Refusal::StillActive)));
+    bench.alarms.step(&isolated(false), &mut bench.events, now(1));
+    assert_eq!(bench.state(Alarm::Isolated), AlarmState::LatchedUnacked);
+    assert_eq!(bench.order(&isolated(false), reset()), (Err(AlarmError::LocalOnly), false));
+    bench.desk = bench.desk.at_the_node();
+    assert_eq!(bench.order(&isolated(false), reset()), (Ok(AlarmVerdict::LatchAsked), true));
+    bench.alarms.step(&Found::default(), &mut bench.events, now(2));
+    assert_eq!(bench.state(Alarm::Isolated), AlarmState::Normal);
     bench.stop().await;
 }
 

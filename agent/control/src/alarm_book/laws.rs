@@ -6,6 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Alarms whose latch is outside of the book.
+const INTERLOCKED: [Alarm; 2] = [Alarm::Leak, Alarm::Isolated];
+
 #[derive(Clone, Copy, Debug)]
 enum Wish {
     Pass { ms: u64 },
@@ -113,7 +116,7 @@ impl World {
                 let reset = self.book.reset(alarm, now);
                 assert_eq!(
                     reset.is_ok(),
-                    before[alarm as usize].is_latched() && alarm != Alarm::Leak,
+                    before[alarm as usize].is_latched() && !INTERLOCKED.contains(&alarm),
                     "{reset:?}"
                 );
             }
@@ -156,7 +159,7 @@ impl World {
     /// What is latched stays so unless its condition comes back, whatever happens but a reset.
     fn latches_hold(&self, before: &[AlarmState]) {
         for ((was, is), def) in before.iter().zip(self.states()).zip(&ALARMS) {
-            let let_go = def.alarm == Alarm::Leak && !self.conditions.interlocked.has(Alarm::Leak);
+            let let_go = INTERLOCKED.contains(&def.alarm) && !self.conditions.interlocked.has(def.alarm);
             assert!(!was.is_latched() || is.is_active() || let_go, "{} was latched", def.name);
         }
     }

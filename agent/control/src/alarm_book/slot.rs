@@ -51,7 +51,7 @@ impl Condition {
 
 /// An alarm whose latch is an interlock outside of the book: that is the authority, and its end is the alarm's.
 const fn has_interlock(alarm: Alarm) -> bool {
-    matches!(alarm, Alarm::Leak)
+    matches!(alarm, Alarm::Leak | Alarm::Isolated)
 }
 
 /// An alarm that was put aside must be to be seen for so long before the longest time begins anew.
