@@ -54,6 +54,9 @@ const ADOPT_AFTER: Millis = Millis::from_secs(30);
 const DOUBT_AFTER: Millis = Millis::from_secs(10);
 /// Learned flow below this share of the commissioned one is worth a look at the loop.
 const COMMISSIONED: f32 = 0.75;
+/// The slower a pump turns, the more of its flow friction takes: towards standstill this share of what speed alone would
+/// give (estimate; a third of full speed gives three quarters of a third of its flow).
+const FRICTION: f32 = 0.35;
 /// A started pump is given this long to come up.
 const SPIN_UP: Millis = Millis::from_secs(5);
 /// Below this speed a pump moves nothing.
@@ -99,6 +102,8 @@ pub(crate) struct Known {
 pub(crate) struct FlowGuard {
     /// L/min per % of speed.
     flow_per_percent: f32,
+    /// % of speed at which that was learned.
+    flow_speed: f32,
     /// kPa per (100 % of speed) squared, the speed at which it was learned, and for how many steps.
     head_at_full: f32,
     head_speed: f32,
@@ -123,6 +128,7 @@ impl FlowGuard {
     pub(crate) fn new(tuning: &Tuning) -> Self {
         Self {
             flow_per_percent: tuning.full_speed_flow.get() / 100.0,
+            flow_speed: 100.0,
             head_at_full: tuning.full_speed_head.get(),
             head_speed: 0.0,
             learned: 0,
@@ -151,7 +157,9 @@ impl FlowGuard {
     /// Whether flow cannot be judged as it should: no head, or far less flow than commissioned.
     pub(crate) fn is_doubtful(&self, snapshot: &Snapshot, now: Millis, tuning: &Tuning) -> bool {
         let no_head = snapshot.pump.speed.usable().is_some() && snapshot.pump.head.usable().is_none();
-        let poor = self.flow_per_percent < COMMISSIONED * tuning.full_speed_flow.get() / 100.0;
+        let commissioned = tuning.full_speed_flow.get() / 100.0;
+        let there = commissioned * (1.0 - FRICTION * (1.0 - self.flow_speed / 100.0));
+        let poor = self.flow_per_percent < COMMISSIONED * there;
         // A meter lags behind a pump that starts: low flow must last to be doubtful.
         no_head || poor || self.low_since.is_some_and(|since| now.since(since) > DOUBT_AFTER)
     }
@@ -347,6 +355,7 @@ impl FlowGuard {
             let nominal = tuning.full_speed_flow.get() / 100.0;
             self.flow_per_percent = (self.flow_per_percent * share).max(0.3 * nominal);
             self.flow_expected = self.flow_expected.map(|expected| expected * share);
+            self.flow_speed = snapshot.pump.speed.usable().map_or(self.flow_speed, Percent::get);
             self.low_since = None;
         }
     }
@@ -363,6 +372,7 @@ impl FlowGuard {
             let seen = self.flow_per_percent * ratio;
             self.flow_per_percent += (seen - self.flow_per_percent) * share;
             self.flow_per_percent = self.flow_per_percent.clamp(0.3 * nominal, 1.5 * nominal);
+            self.flow_speed += (speed - self.flow_speed) * share;
         }
         // Head lags behind a changing speed: only a steady one teaches.
         let steady = self.speeds.iter().all(|other| (other - speed).abs() < 0.5);

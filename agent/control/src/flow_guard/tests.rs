@@ -240,6 +240,20 @@ fn a_loop_with_less_flow_than_commissioned_is_learned_with_an_alarm() {
 }
 
 #[test]
+fn friction_at_low_speed_is_no_doubt_and_a_strangled_loop_is_at_any_speed() {
+    let doubtful = |speed, flow| {
+        let mut bench = Bench::new();
+        (bench.speed, bench.set_point, bench.flow) = (speed, speed, flow);
+        bench.shown = 0.11 * speed * flow;
+        bench.run(2000);
+        bench.guard.is_doubtful(&bench.snapshot(), Millis::new(bench.now), &Tuning::default())
+    };
+    assert!(!doubtful(30.0, 0.82), "72 % of what is commissioned");
+    assert!(doubtful(30.0, 0.6), "53 %");
+    assert!(doubtful(90.0, 0.8), "70 %");
+}
+
+#[test]
 fn head_that_follows_speed_a_little_late_or_unevenly_is_no_loss_of_flow() {
     let mut bench = Bench::new();
     bench.speed = 30.0;
