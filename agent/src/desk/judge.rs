@@ -32,13 +32,12 @@ const FULL: Percent = Percent::new(100.0);
 
 /// How a command came to be believed.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the larger one")]
 pub(super) enum Claim {
     /// In an envelope; signed by the key of this name, or not at all.
     Envelope { envelope: Envelope, key: Option<Short> },
     /// A write to a point, with nothing around it.
     Plain { issuer: Short, action: Action },
-    /// By a face that has rules of its own and has kept them.
-    Vouched { id: Short, issuer: Short, action: Action, for_s: Option<u32> },
 }
 
 /// What a verdict depends on.
@@ -80,7 +79,6 @@ pub(super) fn judge(claim: &Claim, circumstances: &Circumstances<'_>) -> Result<
             (issuer, *action, *for_s, Some(*issued_at))
         }
         Claim::Plain { issuer, action } => (issuer, *action, None, None),
-        Claim::Vouched { issuer, action, for_s, .. } => (issuer, *action, *for_s, None),
     };
     let direction = action.direction(tuning);
     let bounded = clamp(action, tuning)
@@ -95,7 +93,7 @@ pub(super) fn judge(claim: &Claim, circumstances: &Circumstances<'_>) -> Result<
         Claim::Plain { .. } if !settings.plain => return Err(Refusal::PlainOff),
         Claim::Plain { .. } if direction == Direction::Authority => return Err(Refusal::NeedsEnvelope),
         Claim::Plain { .. } if weakens => return Err(Refusal::Weaker),
-        Claim::Plain { .. } | Claim::Vouched { .. } => None,
+        Claim::Plain { .. } => None,
     };
     if direction == Direction::Authority {
         if ledger.is_local() {
@@ -263,7 +261,7 @@ fn life(
         (Some(0), _) => return Err(Refusal::OutOfRange),
         (Some(seconds), _) => Millis::from_secs(seconds.into()),
         (None, Claim::Plain { .. }) => settings.plain_life,
-        (None, Claim::Envelope { .. } | Claim::Vouched { .. }) => settings.usual.min(longest),
+        (None, Claim::Envelope { .. }) => settings.usual.min(longest),
     };
     if life > longest { Err(Refusal::TooLong) } else { Ok(life) }
 }

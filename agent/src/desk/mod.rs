@@ -49,7 +49,7 @@ use crate::alarms::AlarmDesk;
 use crate::clock::Clock;
 use crate::config::CommandsConfig;
 use crate::cycle;
-use crate::report::events::{Answer, EventKind, Events, Short};
+use crate::report::events::{Answer, EventKind, Events};
 
 /// Names under which faces give orders. No issuer may call itself so.
 pub const FACES: [&str; 4] = ["sparkplug", "json", "dsx", "flex"];
@@ -81,17 +81,6 @@ pub enum Kind {
     Envelope(Vec<u8>),
     /// A write to a point that may be written, with nothing around it.
     Plain(Action),
-    /// By a face that has rules of its own and has kept them: issuer and right are its business, not the limits.
-    Vouched {
-        /// Name of the command; an empty one is answered only where it is refused.
-        id: Short,
-        /// Who gave it.
-        issuer: Short,
-        /// What is asked for.
-        action: Action,
-        /// For how long; as usual if it does not say.
-        for_s: Option<u32>,
-    },
 }
 
 /// What has become of all commands so far.

@@ -203,10 +203,6 @@ impl Task {
                 let id = Short::new(&format!("{face}-{}", self.plain));
                 (Names::new(id, issuer.clone(), &action), Ok(Claim::Plain { issuer, action }))
             }
-            Kind::Vouched { id, issuer, action, for_s } => {
-                let names = Names::new(id.clone(), issuer.clone(), &action);
-                (names, Ok(Claim::Vouched { id, issuer, action, for_s }))
-            }
         };
         (names, if retained { Err(Refusal::Retained) } else { claim })
     }
@@ -251,7 +247,7 @@ impl Task {
             | Action::Manual(_)
             | Action::Isolate => {
                 let known = self.settings.commands.issuer(issuer.as_str()).is_some()
-                    || matches!(claim, Claim::Plain { .. } | Claim::Vouched { .. });
+                    || matches!(claim, Claim::Plain { .. });
                 let replaced = self.orders.put((id.clone(), issuer.clone()), known, ruling, now)?;
                 self.publish();
                 self.ended(replaced, &AnswerState::Done);

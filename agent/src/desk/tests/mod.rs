@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::alarms::{Alarms, Found};
 use crate::config::Issuer;
-use crate::report::events::AnswerState;
+use crate::report::events::{AnswerState, Short};
 
 struct Bench {
     desk: Desk,

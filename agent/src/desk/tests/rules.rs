@@ -313,26 +313,3 @@ async fn new_numbers_of_the_controller_count_at_once() {
     let answer = bench.asked("scada", "supply_target", json!({"celsius": 39})).await;
     assert_eq!(answer, AnswerState::Clamped { to: 37.0 });
 }
-
-#[tokio::test]
-async fn a_face_that_vouches_needs_no_envelope_and_keeps_the_limits() {
-    let mut bench = bench();
-    let vouched = |id: &str, action, for_s| {
-        let (id, issuer) = (id.into(), "grid".into());
-        Submission { face: "flex", retained: false, kind: Kind::Vouched { id, issuer, action, for_s } }
-    };
-    bench.desk.submit(vouched("t1", Action::SupplyTarget(Celsius::new(99.0)), Some(60)));
-    assert_eq!(bench.answer().await.state, AnswerState::Clamped { to: 40.0 });
-    bench.desk.submit(vouched("", Action::PowerBudget(Watts::new(2000.0)), Some(60)));
-    bench.desk.submit(vouched("t2", Action::PowerBudget(Watts::new(f32::NAN)), Some(60)));
-    assert_eq!(
-        bench.answer().await.state,
-        refused(Refusal::NotANumber),
-        "a command without a name is not answered"
-    );
-    assert_eq!(bench.now().power_budget, Some(Watts::new(2000.0)));
-    bench.desk.maintenance(true).await;
-    bench.desk.submit(vouched("t3", Action::Isolate, None));
-    assert_eq!(bench.answer().await.state, AnswerState::Done, "the supply target ends with maintenance");
-    assert_eq!(bench.answer().await.state, refused(Refusal::Local));
-}

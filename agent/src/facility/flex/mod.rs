@@ -1,7 +1,7 @@
 //! NVIDIA DSX Flex: the grid's wishes about power, as signed words on the exchange's event bus.
 //!
 //! ```text
-//!   grid/v1/isv/<issuer>/loadtarget/set ─────────┐                    ┌──► budget, drain ──► desk ──► cycle
+//!   grid/v1/isv/<issuer>/loadtarget/set ─────────┐                    ┌──► budget, drain ──► cycle
 //!   grid/v1/dsx-flex-agent/<issuer>/powerbreach ─┴─► gate ─► engine ──┤
 //!                                                                     └──► grid/v1/infra/<us>/powerbreach/enforcement
 //! ```
