@@ -25,6 +25,7 @@ pub mod forgive;
 pub mod gpu;
 pub mod gpu_alarms;
 pub mod hooks;
+mod kept_file;
 pub mod latch;
 pub mod links;
 pub mod logging;

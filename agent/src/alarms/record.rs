@@ -3,14 +3,16 @@
 //! Kept is every alarm that is not in its ordinary state: whether it was seen, whether it is latched, until when it is
 //! put aside. Whether an alarm stands is found out anew after a start.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use eisbach_control::{AlarmBook, AlarmState, AlarmView, Devices};
 use eisbach_protocol::alarm::{ALARMS, Alarm};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
+
+use crate::kept_file;
 
 /// Longest record that is read; all alarms in their longest form are a tenth of it.
 const LONGEST: u64 = 64 * 1024;
@@ -119,13 +121,7 @@ fn read(state: &Path) -> std::io::Result<Record> {
 /// # Errors
 /// If it cannot be written.
 pub(super) fn write(state: &Path, record: &Record) -> std::io::Result<()> {
-    let target = file(state);
-    let fresh = target.with_extension("new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(&serde_json::to_vec(record)?)?;
-    file.sync_all()?;
-    fs::rename(fresh, target)?;
-    File::open(state)?.sync_all()
+    kept_file::replace(&file(state), &serde_json::to_vec(record)?)
 }
 
 #[cfg(test)]
@@ -133,6 +129,7 @@ mod tests {
     use super::*;
     use eisbach_control::{Conditions, Moment};
     use eisbach_protocol::units::Millis;
+    use std::fs;
 
     const NOW: Moment = Moment { at: Millis::ZERO, wall_ms: 1_700_000_000_000 };
 

@@ -1,8 +1,9 @@
 //! A copy of the last configuration that was good, for the start after a typo.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use crate::kept_file;
 
 /// Where the copy lies.
 #[must_use]
@@ -20,9 +21,5 @@ pub fn keep(original: &Path, state: &Path) -> std::io::Result<()> {
     if fs::read(&target).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
-    let fresh = target.with_extension("new");
-    let mut file = fs::File::create(&fresh)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(fresh, target)
+    kept_file::replace(&target, &text)
 }

@@ -9,13 +9,14 @@
 //! The file also says whether somebody works on the node, so that a restart does not hand it back to the remote side.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
+use crate::kept_file;
 use crate::report::events::Short;
 
 /// Ids that are remembered: more than fit into the longest life of an envelope at ten a second.
@@ -133,18 +134,13 @@ fn read(path: &Path) -> io::Result<Page> {
 /// # Errors
 /// If it cannot be written.
 pub(super) fn keep(state: &Path, page: &Page) -> io::Result<()> {
-    let target = file(state);
-    let fresh = target.with_extension("new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(&serde_json::to_vec(page)?)?;
-    file.sync_all()?;
-    fs::rename(fresh, target)?;
-    File::open(state)?.sync_all()
+    kept_file::replace(&file(state), &serde_json::to_vec(page)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn counters_and_the_switch_survive_a_restart() {

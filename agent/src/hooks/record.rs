@@ -4,12 +4,14 @@
 //!   about to run: unsure ──► on disk ──► process ──► in force, or none ──► on disk
 //! ```
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracing::error;
+
+use crate::kept_file;
 
 /// Longest record that is read.
 const LONGEST: u64 = 4096;
@@ -71,18 +73,13 @@ fn read(state: &Path) -> std::io::Result<Record> {
 /// # Errors
 /// If it cannot be written.
 pub(super) fn keep(state: &Path, record: Record) -> std::io::Result<()> {
-    let target = file(state);
-    let fresh = target.with_extension("new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(&serde_json::to_vec(&record)?)?;
-    file.sync_all()?;
-    fs::rename(fresh, target)?;
-    File::open(state)?.sync_all()
+    kept_file::replace(&file(state), &serde_json::to_vec(&record)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_was_kept_is_found_and_a_freeze_is_no_longer_sure() {

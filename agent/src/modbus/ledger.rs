@@ -11,12 +11,13 @@
 //! register as half spent, which neither wears a register out nor leaves a pump without words.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::kept_file;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -259,12 +260,7 @@ fn write(path: &Path, entries: &BTreeMap<Key, Reserved>) -> io::Result<()> {
     let mut registers: Vec<_> = entries.iter().map(line).collect();
     registers.sort_by_key(|line| std::cmp::Reverse(line.day));
     registers.truncate(MOST_REGISTERS);
-    let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(&serde_json::to_vec(&Page { registers })?)?;
-    file.sync_all()?;
-    fs::rename(fresh, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    kept_file::replace(path, &serde_json::to_vec(&Page { registers })?)
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ fuzz_target!(|input: &[u8]| {
         Action::PowerBudget(watts) => assert!(watts.get().is_finite()),
         Action::Manual(manual) => {
             assert!(manual.pump.is_some() || manual.valve.is_some());
-            assert!([manual.pump, manual.valve].into_iter().flatten().all(|percent| percent.get().is_finite()));
+            assert!(
+                [manual.pump, manual.valve].into_iter().flatten().all(|percent| percent.get().is_finite())
+            );
         }
         _ => {}
     }

@@ -4,8 +4,8 @@
 //!   engine ── newest, latest wins ──► keeper task ── write, sync, rename ──► flex.json
 //! ```
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::engine::Kept;
+use crate::kept_file;
 
 /// Longest record that is read: eight issuers with everything they can have in it, and every breach.
 const LONGEST: u64 = 8 * 1024 * 1024;
@@ -49,7 +50,7 @@ impl Keeper {
         let mut worked = true;
         while self.newest.changed().await.is_ok() {
             let (file, bytes) = (self.file.clone(), self.newest.borrow_and_update().clone());
-            let written = spawn_blocking(move || replace(&file, &bytes)).await;
+            let written = spawn_blocking(move || kept_file::replace(&file, &bytes)).await;
             let problem = match written {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
@@ -71,14 +72,4 @@ fn read(file: &Path) -> std::io::Result<Kept> {
     let mut text = String::new();
     File::open(file)?.take(LONGEST).read_to_string(&mut text)?;
     Ok(serde_json::from_str(&text)?)
-}
-
-/// After a power cut the file holds the old record or the new one, never half of one.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

@@ -9,8 +9,7 @@
 //! Hosts remember the number, so a node that starts again at zero can have its new birth cancelled by its old
 //! will. Yet a broken disk is no reason to be silent: writing is tried, counted and given up.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::facility::counters::Counters;
+use crate::kept_file;
 
 /// A disk that takes longer is treated as broken.
 const SAVE_LIMIT: Duration = Duration::from_millis(500);
@@ -98,7 +98,7 @@ impl BdSeq {
             return (Save::Hangs(write), Some("an earlier write still hangs".to_owned()));
         }
         let path = self.path.clone();
-        let mut write = spawn_blocking(move || replace(&path, number));
+        let mut write = spawn_blocking(move || kept_file::replace(&path, format!("{number}\n").as_bytes()));
         match timeout(SAVE_LIMIT, &mut write).await {
             Ok(Ok(Ok(()))) => (Save::Worked, None),
             Ok(Ok(Err(error))) => (Save::Failed, Some(error.to_string())),
@@ -111,16 +111,6 @@ impl BdSeq {
 fn read(path: &Path) -> io::Result<u8> {
     let text = std::fs::read_to_string(path)?;
     text.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-/// After a power cut the file holds the old number or the new one, never half of one.
-fn replace(path: &Path, number: u8) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh)?;
-    writeln!(file, "{number}")?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use eisbach_protocol::units::Millis;
+use std::fs;
 
 const TODAY: Today = Today { day: 20_000, now: Millis::ZERO };
 const PATIENCE: Duration = Duration::from_secs(20);
