@@ -199,7 +199,8 @@ async fn wait_for_mend(actuators: &[Actuator], state: &Path) -> bool {
     // The service is doing all it can: it is ready, and alive.
     let mut manager = Manager::default();
     manager.ready();
-    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    // As often as a cycle would: the manager is told of every tenth.
+    let mut beat = tokio::time::interval(cycle::PERIOD);
     let again = tokio::time::sleep(SAFE_AGAIN);
     tokio::pin!(again);
     loop {

@@ -75,7 +75,7 @@ write_config() {
         for at in 0 1 2 3 4; do
             printf '[%s]\naddress = "%s"\nunit = %d\n' "${roles[at]}" "$(door "${roles[at]}")" "$(unit $((at + 1)))"
         done
-        printf '[facility]\nbroker = "%s"\ngroup = "scenario"\n' "$(door broker)"
+        printf '[facility]\nbrokers = ["mqtt://%s"]\n[facility.sparkplug]\ngroup = "scenario"\n' "$(door broker)"
     } >"$CONFIG"
     # The stand-in library shares the plant's memory; the real one has the driver instead.
     state=$(door nvml_state)
@@ -100,6 +100,14 @@ truth() { world truth; }
 plant_is_safe() { truth | grep -Eq '"pump_run":true,"pump_speed":1(\.0)?,"valve_position":0(\.0)?[,}]'; }
 plant_is_not_safe() { ! plant_is_safe; }
 
+# The watchdog has been fed for longer than it waits, since one and the same start.
+fed_beyond_its_limit() {
+    local began fed
+    began=$(systemctl show -P ActiveEnterTimestampMonotonic "$AGENT")
+    fed=$(systemctl show -P WatchdogTimestampMonotonic "$AGENT")
+    [ $((fed - began)) -gt 4000000 ]
+}
+
 # ---- the default configuration ----
 install_package
 eisbach-agent check --config "$CONFIG" >/dev/null || fail "the shipped configuration is refused"
@@ -110,7 +118,14 @@ ok "the shipped configuration is good, and so is every default it shows"
 # ---- start ----
 start_world
 write_config
-systemctl start "$GPU" "$AGENT"
+sed -i '1i tpyo = 1' "$CONFIG"
+systemctl start "$AGENT"
+eventually 30 "an agent without any good configuration is ready" is_active "$AGENT"
+eventually 20 "an agent without any good configuration is kept alive" fed_beyond_its_limit
+ok "an agent without any good configuration drives the safe state and lives"
+sed -i 1d "$CONFIG"
+systemctl restart "$GPU"
+systemctl reload "$AGENT"
 eventually 30 "both are ready" is_active "$GPU"
 eventually 30 "both are ready" is_active "$AGENT"
 ok "both report READY, $(systemctl --version | head -n 1)"
