@@ -95,6 +95,14 @@ fn at(port: u16) -> BrokerAddress {
     BrokerAddress { host: "127.0.0.1".into(), port, tls: false }
 }
 
+/// The cycle, faster than in life: it tells the same at its own pace and never ends.
+pub(super) async fn cycles(link: &FacilityLink, report: Arc<Report>) {
+    loop {
+        link.publish(Arc::clone(&report));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The report of a hotter cycle.
 fn hotter(by: u16) -> Arc<Report> {
     let mut hotter = report();
@@ -275,15 +283,10 @@ async fn a_host_can_ask_for_births_and_a_retained_request_is_refused() {
     peer.publish(&request.topic, request.payload, false).await;
     agent.state(FacilityState::Connected).await;
     assert_eq!(agent.link.counters().commands_refused, 2);
-    let cycle = async {
-        loop {
-            agent.link.publish(hotter(1));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
+    let cycles = cycles(&agent.link, hotter(1));
     let words = tokio::select! {
         words = peer.words(4) => words,
-        () = cycle => Vec::new(),
+        () = cycles => Vec::new(),
     };
     assert_eq!(words, BIRTHS[2..], "and no data before them");
     assert_eq!(agent.link.counters().rebirths, 1);
@@ -326,12 +329,7 @@ async fn a_host_that_goes_offline_is_told_ndeath_and_awaited_again() {
     let (mut peer, _) = broker.accept().await;
     assert_eq!(peer.words(3).await, ["SUBSCRIBE"; 3]);
     let state = "spBv1.0/STATE/scada";
-    let cycles = async {
-        loop {
-            agent.link.publish(Arc::new(report()));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
+    let cycles = cycles(&agent.link, Arc::new(report()));
     let host = async {
         peer.publish(state, br#"{"online":true,"timestamp":1}"#.to_vec(), true).await;
         assert_eq!(peer.words(4).await, BIRTHS[2..]);
@@ -361,12 +359,7 @@ async fn a_broker_that_answers_and_confirms_nothing_is_left_for_a_new_connection
             }
         }
     };
-    let cycles = async {
-        loop {
-            agent.link.publish(Arc::new(report()));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
+    let cycles = cycles(&agent.link, Arc::new(report()));
     tokio::select! {
         () = mute => {}
         () = cycles => {}

@@ -1,7 +1,6 @@
 //! The link within TLS, against a broker that asks for certificates.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rumqttc::ConnectReturnCode;
 use tempfile::TempDir;
@@ -9,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::{Broker, soon};
-use super::link::PACE;
+use super::link::{PACE, cycles};
 use super::world::{report, settings};
 use crate::clock::Clock;
 use crate::facility::{BrokerAddress, CertificateState, FacilityLink, FacilitySettings, FacilityState};
@@ -42,12 +41,7 @@ impl Agent {
             .unwrap();
         let link = Arc::new(link);
         let cycle = Arc::clone(&link);
-        tasks.spawn(async move {
-            loop {
-                cycle.publish(Arc::new(report()));
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
+        tasks.spawn(async move { cycles(&cycle, Arc::new(report())).await });
         Self { link, _tasks: tasks }
     }
 
