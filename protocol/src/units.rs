@@ -153,6 +153,11 @@ quantity!(
     "L/min"
 );
 quantity!(
+    /// Discharge of a river.
+    CubicMetersPerSecond,
+    "m³/s"
+);
+quantity!(
     /// Pressure or pressure difference.
     KiloPascal,
     "kPa"
@@ -173,7 +178,17 @@ quantity!(
     "MHz"
 );
 
-linear!(Kelvin, Watts, KilowattHours, LitersPerMinute, KiloPascal, Percent, Rpm, Megahertz);
+linear!(
+    Kelvin,
+    Watts,
+    KilowattHours,
+    LitersPerMinute,
+    CubicMetersPerSecond,
+    KiloPascal,
+    Percent,
+    Rpm,
+    Megahertz
+);
 
 impl Sub for Celsius {
     type Output = Kelvin;

@@ -45,6 +45,7 @@ mod snapshot;
 mod standing;
 mod state;
 mod supply;
+mod surroundings;
 mod throttle;
 mod tuning;
 
@@ -58,4 +59,5 @@ pub use decision::{Decision, Escalation, GpuDecision, Leader, Output, Reason, Re
 pub use remote::{Fate, Manual, Remote, RemoteOutcome};
 pub use snapshot::{GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput};
 pub use state::{Cause, StateName};
+pub use surroundings::{Calendar, Surroundings};
 pub use tuning::{Tuning, TuningError};

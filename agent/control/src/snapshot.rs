@@ -6,6 +6,7 @@ use eisbach_protocol::units::{Celsius, Kelvin, KiloPascal, LitersPerMinute, Mega
 use heapless::Vec;
 
 use crate::remote::Remote;
+use crate::surroundings::Surroundings;
 
 /// The node at one moment.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub power_budget: Option<Watts>,
     /// Orders from afar that are in force.
     pub remote: Remote,
+    /// The world outside, as the facility tells it.
+    pub surroundings: Surroundings,
     /// The loop's pump.
     pub pump: PumpInput,
     /// The recovery valve.

@@ -52,13 +52,13 @@ fn ordinary_operation_raises_no_alarm() {
 fn a_lost_flow_is_one_alarm_and_hides_what_follows_from_it() {
     let mut watch = Watch::start(Workload::Full);
     watch.run(120);
-    watch.bench.plant.inject(Fault::FlowLoss);
+    watch.bench.node.plant.inject(Fault::FlowLoss);
     assert_eq!(watch.run(60), [Alarm::LossOfFlow, Alarm::OverTemperature]);
     assert_eq!(watch.shown(), [Alarm::LossOfFlow]);
     assert_eq!(watch.book.first_out(), Some(Alarm::LossOfFlow));
     let hot = watch.book.view(Alarm::OverTemperature);
     assert!(hot.is_active() && hot.suppressed_by == Some(Alarm::LossOfFlow), "{hot:?}");
-    watch.bench.plant.clear(Fault::FlowLoss.kind());
+    watch.bench.node.plant.clear(Fault::FlowLoss.kind());
     assert_eq!(watch.run(120), [], "nothing new on the way back");
     assert_eq!(watch.shown(), []);
 }
@@ -67,7 +67,7 @@ fn a_lost_flow_is_one_alarm_and_hides_what_follows_from_it() {
 fn a_tripped_pump_is_named_as_the_cause_of_the_lost_flow() {
     let mut watch = Watch::start(Workload::Full);
     watch.run(120);
-    watch.bench.plant.inject(Fault::PumpTrip);
+    watch.bench.node.plant.inject(Fault::PumpTrip);
     watch.run(20);
     assert_eq!(watch.shown(), [Alarm::LossOfFlow, Alarm::PumpFault]);
     assert_eq!(watch.book.first_out(), Some(Alarm::PumpFault));

@@ -69,8 +69,8 @@ fn bench(case: Case) -> Bench {
     let mut bench = Bench::of((case.model, params), tuning, Workload::Full, 1);
     if case.supply_celsius > 35.0 {
         // Only a warm river brings the supply there.
-        bench.plant.inject(Fault::HeatDemandLost);
-        bench.boundary.river_celsius = f64::from(case.supply_celsius) - 9.0;
+        bench.node.plant.inject(Fault::HeatDemandLost);
+        bench.node.boundary.river_celsius = f64::from(case.supply_celsius) - 9.0;
         bench.run(1200.0);
     }
     bench.run(120.0);
@@ -80,19 +80,20 @@ fn bench(case: Case) -> Bench {
 fn lose_flow(case: Case, fault: Fault) -> Outcome {
     let mut bench = bench(case);
     let mut alone = bench.clone();
-    let (sockets, params) = (bench.plant.params().sockets, bench.plant.params().gpu);
-    let (at_s, supply_celsius) = (bench.plant.truth().time_s, bench.plant.truth().node_loop.supply_celsius);
+    let (sockets, params) = (bench.node.plant.params().sockets, bench.node.plant.params().gpu);
+    let (at_s, supply_celsius) =
+        (bench.node.plant.truth().time_s, bench.node.plant.truth().node_loop.supply_celsius);
     let mut outcome = Outcome { supply_celsius, ..Outcome::default() };
-    outcome.before_celsius = hottest(&bench.plant.truth().gpus);
+    outcome.before_celsius = hottest(&bench.node.plant.truth().gpus);
     for bench in [&mut bench, &mut alone] {
-        bench.plant.inject(fault);
+        bench.node.plant.inject(fault);
     }
-    while bench.plant.truth().time_s < at_s + HORIZON_S {
-        alone.drift();
+    while bench.node.plant.truth().time_s < at_s + HORIZON_S {
+        alone.node.drift();
         let decision = bench.tick();
-        let now_s = bench.plant.truth().time_s - at_s;
-        outcome.alone.note(now_s, &alone.plant.truth().gpus[..sockets], &params);
-        let gpus = &bench.plant.truth().gpus[..sockets];
+        let now_s = bench.node.plant.truth().time_s - at_s;
+        outcome.alone.note(now_s, &alone.node.plant.truth().gpus[..sockets], &params);
+        let gpus = &bench.node.plant.truth().gpus[..sockets];
         outcome.heat.note(now_s, gpus, &params);
         if decision.state == StateName::Critical {
             outcome.detected_s.get_or_insert(now_s);

@@ -84,15 +84,15 @@ fn lost_flow_is_detected_within_half_a_second_and_survived() {
         for workload in [Workload::Full, Workload::Training] {
             let mut bench = Bench::new(workload, 1);
             bench.run(120.0);
-            let at = bench.plant.truth().time_s;
-            bench.plant.inject(fault);
+            let at = bench.node.plant.truth().time_s;
+            bench.node.plant.inject(fault);
             let course = bench.run(20.0);
             let capped = course.capped_s.expect("caps are asked for") - at;
             assert!(capped <= 0.5, "{fault:?} at {workload}: caps asked for after {capped} s");
             assert!(course.peak_celsius < 75.0, "{fault:?} at {workload}: {}", course.peak_celsius);
-            assert!(bench.plant.truth().gpus.iter().all(|gpu| gpu.watts < 130.0), "idle power");
+            assert!(bench.node.plant.truth().gpus.iter().all(|gpu| gpu.watts < 130.0), "idle power");
 
-            bench.plant.clear(fault.kind());
+            bench.node.plant.clear(fault.kind());
             bench.run(120.0);
             let after = bench.run(60.0);
             assert_eq!(
@@ -110,7 +110,7 @@ fn lost_flow_is_detected_within_half_a_second_and_survived() {
 fn lost_heat_demand_sends_the_heat_to_the_river_and_throttles_nothing() {
     let mut bench = Bench::new(Workload::Full, 1);
     bench.run(600.0);
-    bench.plant.inject(Fault::HeatDemandLost);
+    bench.node.plant.inject(Fault::HeatDemandLost);
     let course = bench.run(1200.0);
     assert_eq!(course.throttled_decisions, 0);
     assert!(course.peak_celsius < 80.0, "{}", course.peak_celsius);
@@ -122,7 +122,7 @@ fn lost_heat_demand_sends_the_heat_to_the_river_and_throttles_nothing() {
 fn a_heat_wave_in_the_river_throttles_nothing() {
     let mut bench = Bench::new(Workload::Full, 1);
     bench.run(600.0);
-    bench.plant.inject(Fault::RiverHeat { target_celsius: 24.0, kelvin_per_minute: 2.0 });
+    bench.node.plant.inject(Fault::RiverHeat { target_celsius: 24.0, kelvin_per_minute: 2.0 });
     let course = bench.run(1800.0);
     assert_eq!(course.throttled_decisions, 0, "{:?}", course.states);
     assert!(course.peak_celsius < 80.0, "{}", course.peak_celsius);
@@ -132,10 +132,10 @@ fn a_heat_wave_in_the_river_throttles_nothing() {
 fn a_leak_stops_the_pump_and_brings_minimum_power_before_the_heat_does() {
     let mut bench = Bench::new(Workload::Full, 1);
     bench.run(120.0);
-    bench.plant.inject(Fault::Leak { hole_mm: 1.0 });
+    bench.node.plant.inject(Fault::Leak { hole_mm: 1.0 });
     let course = bench.run(30.0);
     assert_eq!(course.states.last().unwrap().1, StateName::Leak);
-    assert!(!bench.plant.truth().pump.running);
+    assert!(!bench.node.plant.truth().pump.running);
     assert!(course.peak_celsius < 80.0, "{}", course.peak_celsius);
 }
 
@@ -160,14 +160,14 @@ fn river_only(fouling: f64) -> Bench {
     params.river.fouling *= fouling;
     params.cdu.fouling *= fouling;
     let mut bench = Bench::with(params, Workload::Full, 1);
-    bench.plant.inject(Fault::HeatDemandLost);
+    bench.node.plant.inject(Fault::HeatDemandLost);
     bench
 }
 
 #[test]
 fn full_load_at_forty_degrees_supply_is_not_throttled() {
     let mut bench = river_only(1.0);
-    bench.boundary.river_celsius = 30.0;
+    bench.node.boundary.river_celsius = 30.0;
     bench.controller = Controller::new(Tuning { supply_target: Celsius::new(40.0), ..Tuning::default() });
     bench.run(1200.0);
     let course = bench.run(1200.0);
@@ -179,7 +179,7 @@ fn full_load_at_forty_degrees_supply_is_not_throttled() {
 fn a_hot_supply_is_survived_on_the_soft_rung_and_everything_is_given_back_afterwards() {
     for fouling in [1.0, 8.0, 16.0] {
         let mut bench = river_only(fouling);
-        bench.boundary.river_celsius = 40.0;
+        bench.node.boundary.river_celsius = 40.0;
         let course = bench.run(2400.0);
         assert!(course.supply.last().is_some_and(|supply| *supply > 46.0));
         assert!(course.peak_celsius < 80.0, "{fouling}: {}", course.peak_celsius);
@@ -189,7 +189,7 @@ fn a_hot_supply_is_survived_on_the_soft_rung_and_everything_is_given_back_afterw
         assert!(course.states.len() <= 2, "all cooling stays: {:?}", course.states);
         assert_eq!(course.called, None, "{fouling}");
 
-        bench.boundary.river_celsius = 12.0;
+        bench.node.boundary.river_celsius = 12.0;
         let back = bench.run(900.0);
         assert_eq!(back.rungs.last().unwrap().1, Rung::Free, "{fouling}: {:?}", back.rungs);
         assert_eq!(back.states.last().unwrap().1, StateName::Running, "{fouling}");
@@ -199,14 +199,14 @@ fn a_hot_supply_is_survived_on_the_soft_rung_and_everything_is_given_back_afterw
 #[test]
 fn where_clock_locks_do_not_work_power_caps_hold_the_margin_without_swinging() {
     let mut bench = river_only(16.0);
-    bench.locks_work = false;
-    bench.boundary.river_celsius = 40.0;
+    bench.node.locks_work = false;
+    bench.node.boundary.river_celsius = 40.0;
     let course = bench.run(2400.0);
     assert!(course.peak_celsius < 84.0, "{}", course.peak_celsius);
     assert!(course.rungs.iter().any(|(_, rung)| *rung == Rung::PowerCap));
     assert!(course.rungs.len() <= 4, "{:?}", course.rungs);
 
-    bench.boundary.river_celsius = 12.0;
+    bench.node.boundary.river_celsius = 12.0;
     let back = bench.run(1200.0);
     assert_eq!(back.rungs.last().unwrap().1, Rung::Free, "{:?}", back.rungs);
 }
@@ -216,7 +216,7 @@ fn a_power_budget_is_kept_by_all_gpus_together_and_given_back_when_it_ends() {
     for workload in [Workload::Full, Workload::Training] {
         let mut bench = Bench::new(workload, 1);
         bench.run(120.0);
-        bench.power_budget = Some(Watts::new(3200.0));
+        bench.node.power_budget = Some(Watts::new(3200.0));
         let course = bench.run(600.0);
         let (watts, limits) = course.peak_watts;
         assert!((3100.0..=3200.1).contains(&limits), "{workload}: {limits}");
@@ -224,7 +224,7 @@ fn a_power_budget_is_kept_by_all_gpus_together_and_given_back_when_it_ends() {
         assert!(watts <= 3201.0 || workload == Workload::Training, "{workload}: {watts}");
         assert!(course.rungs.len() <= 2, "{workload}: {:?}", course.rungs);
 
-        bench.power_budget = None;
+        bench.node.power_budget = None;
         bench.run(60.0);
         assert_eq!(bench.run(60.0).throttled_decisions, 0, "{workload}");
     }

@@ -38,16 +38,16 @@ fn i04_orders_drawn_by_lot_break_no_limit_and_throttle_no_gpu() {
         let mut unasked = bench.clone();
         let own = unasked.run(EACH_S * 30.0).peak_celsius;
         let mut lot = Noise::new(seed);
-        let floor = bench.plant.truth().room.dew_point_celsius + 2.0;
+        let floor = bench.node.plant.truth().room.dew_point_celsius + 2.0;
         let mut peak = 0.0_f64;
         for _ in 0..ORDERS {
-            bench.remote = orders(&mut lot);
+            bench.node.remote = orders(&mut lot);
             let course = bench.run(EACH_S);
             peak = peak.max(course.peak_celsius);
-            assert_eq!(course.throttled_decisions, 0, "{workload}: {:?}", bench.remote);
+            assert_eq!(course.throttled_decisions, 0, "{workload}: {:?}", bench.node.remote);
             assert!(course.states.iter().all(|(_, state, _)| *state == StateName::Running));
             for supply in &course.supply {
-                assert!((floor..42.0).contains(supply), "{workload}: {supply} {:?}", bench.remote);
+                assert!((floor..42.0).contains(supply), "{workload}: {supply} {:?}", bench.node.remote);
             }
         }
         assert!(peak <= own + 6.0, "{workload}: {peak} with orders, {own} without");

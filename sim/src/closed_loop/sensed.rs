@@ -1,0 +1,83 @@
+//! From the plant's sensors to the controller's snapshot.
+
+use eisbach_control::{
+    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
+};
+use eisbach_nvml_sim::Rating;
+use eisbach_protocol::gpu_link::GpuHealth;
+use eisbach_protocol::reading::Reading;
+use eisbach_protocol::units::{Celsius, Megahertz, Millis, Quantity, Watts};
+
+use crate::plant::{GpuSensors, Plant};
+
+/// Age of every reading: a fast bus.
+const AGE: Millis = Millis::new(20);
+
+fn told<Q: Quantity>(value: f64) -> Reading<Q> {
+    Reading::measured(Q::from_f32(single(value)), AGE)
+}
+
+const fn flag(value: bool) -> Reading<bool> {
+    Reading::measured(value, AGE)
+}
+
+/// Everything that instruments tell of the node.
+pub(super) fn snapshot(plant: &Plant, rating: &Rating, zero_margin: Celsius) -> Snapshot {
+    let (sensors, sockets) = (plant.sensors(), plant.params().sockets);
+    let gpu = |gpu: &Option<GpuSensors>| {
+        let Some(gpu) = gpu else { return GpuInput { health: GpuHealth::Lost, ..GpuInput::default() } };
+        let temperature: Reading<Celsius> = told(gpu.core_celsius);
+        GpuInput {
+            health: GpuHealth::Ok,
+            temperature,
+            margin: temperature.map(|temperature| zero_margin - temperature),
+            power: told(gpu.power_watts),
+            limits: limits(rating),
+            ..GpuInput::default()
+        }
+    };
+    Snapshot {
+        gpus: sensors.gpus.iter().take(sockets).map(gpu).collect(),
+        gpus_expected: sockets,
+        pump: PumpInput {
+            shared: false,
+            running: flag(sensors.pump.running),
+            alarm: flag(sensors.pump.alarm),
+            remote: flag(true),
+            speed: told(sensors.pump.speed * 100.0),
+            head: told(sensors.pump.head_kpa),
+        },
+        valve: ValveInput {
+            position: told(sensors.valve.position * 100.0),
+            fault: flag(sensors.valve.fault),
+        },
+        meter: MeterInput {
+            flow: told(sensors.meter.flow_lpm),
+            supply: told(sensors.meter.supply_celsius),
+            return_: told(sensors.meter.return_celsius),
+        },
+        room: RoomInput { dew_point: told(sensors.room.dew_point_celsius) },
+        leak: LeakInput { detected: flag(sensors.leak.detected), fault: flag(sensors.leak.fault) },
+        ..Snapshot::default()
+    }
+}
+
+/// What a GPU of this rating can be set to.
+#[must_use]
+pub fn limits(rating: &Rating) -> GpuLimits {
+    let watts = |watts: u32| Some(Watts::from_f32(single(watts.into())));
+    let megahertz = |megahertz: u32| Some(Megahertz::from_f32(single(megahertz.into())));
+    GpuLimits {
+        power_min: watts(rating.power_min_watts),
+        power_default: watts(rating.power_default_watts),
+        clock_min: megahertz(rating.sm_clock_min_mhz),
+        clock_max: megahertz(rating.sm_clock_max_mhz),
+    }
+}
+
+/// As an instrument tells it.
+#[expect(clippy::cast_possible_truncation, reason = "instruments do not resolve more than f32")]
+#[must_use]
+pub fn single(value: f64) -> f32 {
+    value as f32
+}
