@@ -75,10 +75,12 @@ impl Nats {
         self.servers.iter().map(|(port, _)| *port).collect()
     }
 
-    /// Whether a server leads one of the streams in which sessions and messages are kept. Until another one is
-    /// elected, which takes NATS four to nine seconds, no server takes a new MQTT session.
-    pub fn leads(&self, at: usize) -> bool {
-        self.log(at).contains("new stream leader for '$G > $MQTT_")
+    /// How much a server leads: the cluster itself, and streams in which sessions and messages are kept. Until
+    /// another one is elected, which takes NATS four to nine seconds, part of MQTT stands still on all servers.
+    pub fn leads(&self, at: usize) -> usize {
+        let log = self.log(at);
+        let led = ["new stream leader for '$G > $MQTT_", "Self is new JetStream cluster metadata leader"];
+        led.iter().map(|what| log.matches(what).count()).sum()
     }
 
     /// Kills the server at this place, without a word.
