@@ -11,11 +11,12 @@
 //! afterwards either usable or absent. An estimate says that it is one.
 
 use core::ops::RangeInclusive;
+use serde::{Deserialize, Serialize};
 
 use crate::units::{Millis, Quantity};
 
 /// Whether a value may be trusted, and if not, why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quality {
     /// Measured or derived as intended, and fresh.
     Good,
@@ -28,7 +29,7 @@ pub enum Quality {
 }
 
 /// Why there is no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BadReason {
     /// Nothing has been read since start.
     NeverRead,
@@ -82,7 +83,7 @@ impl Quality {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// An instrument.
     Measured,
@@ -95,7 +96,7 @@ pub enum Origin {
 /// A value with its quality, age and origin.
 ///
 /// The value is present unless the quality is [`Quality::Bad`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading<T> {
     value: Option<T>,
     quality: Quality,

@@ -1,9 +1,10 @@
 //! A set of standing alarms.
 
 use eisbach_protocol::alarm::{ALARMS, Alarm, COUNT};
+use serde::{Deserialize, Serialize};
 
 /// Which alarms stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmSet(u64);
 
 const _: () = assert!(COUNT <= 64, "the set is one word");

@@ -7,6 +7,7 @@
 //! ```
 
 use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Millis, Watts};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Reason};
 use crate::state::Cause;
@@ -45,13 +46,13 @@ pub(crate) struct LoopView {
 }
 
 /// Memory of both budgets.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Budgets {
     facility: Option<Watts>,
     thermal: Thermal,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 enum Thermal {
     #[default]
     Off,

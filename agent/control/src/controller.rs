@@ -3,6 +3,7 @@
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Millis, Watts};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
@@ -30,7 +31,7 @@ const RESET_PULSE: Millis = Millis::from_secs(1);
 const MOST_RESETS: u8 = 6;
 
 /// The controller of one node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Controller {
     tuning: Tuning,
     state: State,
@@ -53,7 +54,7 @@ pub struct Controller {
 }
 
 /// Attempts to bring a tripped drive back.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Resets {
     last: Option<Millis>,
     count: u8,

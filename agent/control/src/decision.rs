@@ -3,6 +3,7 @@
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Megahertz, Millis, Percent, Watts};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
@@ -10,7 +11,7 @@ use crate::remote::RemoteOutcome;
 use crate::state::{Cause, StateName};
 
 /// The outcome of one step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// Control state.
     pub state: StateName,
@@ -53,7 +54,7 @@ pub struct Decision {
 }
 
 /// Calls for help from outside, each with what caused it first. Requests only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escalation {
     /// No new work for this node.
     pub drain: Option<Cause>,
@@ -80,7 +81,7 @@ impl Escalation {
 }
 
 /// An actuator's set-point with its author.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output<T> {
     /// The set-point; `None` leaves the actuator as it is.
     pub value: Option<T>,
@@ -91,7 +92,7 @@ pub struct Output<T> {
 }
 
 /// One GPU's limits.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GpuDecision {
     /// Its rung.
     pub rung: Rung,
@@ -116,7 +117,7 @@ pub struct GpuDecision {
 }
 
 /// What a throttled GPU waits for before it gets something back.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Release {
     /// Nothing is held.
     #[default]
@@ -142,7 +143,7 @@ pub enum Release {
 }
 
 /// A step of the throttling ladder, lowest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Rung {
     /// Nothing is throttled or given up.
     #[default]
@@ -183,7 +184,7 @@ impl Rung {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$item:meta])* $variant:ident => $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub enum $name { $($(#[$item])* $variant),+ }
         impl $name {
             /// Stable text for faces and logs.

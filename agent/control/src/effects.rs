@@ -1,6 +1,7 @@
 //! Do the actuators do what they were told?
 
 use eisbach_protocol::units::{Millis, Percent};
+use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Snapshot;
 
@@ -12,7 +13,7 @@ const PUMP_OFF: (f32, Millis) = (10.0, Millis::from_secs(12));
 const VALVE_OFF: (f32, Millis) = (10.0, Millis::from_secs(150));
 
 /// Since when an actuator does not do what it was told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
     pump_off_since: Option<Millis>,
     local_since: Option<Millis>,

@@ -9,6 +9,7 @@
 //! These are requests. Whether anything follows them is not the controller's business, and it does not count on it.
 
 use eisbach_protocol::units::{Kelvin, Millis};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Escalation, Leader, Reason};
 use crate::flow_guard::Flow;
@@ -34,7 +35,7 @@ pub(crate) struct Plight {
 }
 
 /// The calls that stand, and since when their causes and their ends hold.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Escalator {
     calls: Escalation,
     lost_since: Option<Millis>,

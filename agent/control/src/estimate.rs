@@ -11,6 +11,7 @@
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Celsius, Kelvin, Megahertz, Millis, Quantity, Watts};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{GpuInput, Snapshot};
 use crate::tuning::Tuning;
@@ -61,12 +62,12 @@ pub(crate) struct NodeView {
 }
 
 /// Remembers when each GPU was last seen, and how warm.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Estimator {
     seen: [Option<Seen>; MAX_GPUS],
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Seen {
     margin: Kelvin,
     at: Millis,

@@ -2,6 +2,7 @@
 
 use eisbach_protocol::units::{Celsius, Millis, Watts};
 use heapless::Deque;
+use serde::{Deserialize, Serialize};
 
 /// Samples kept: 6 s at 10 Hz.
 const KEPT: usize = 60;
@@ -28,7 +29,7 @@ pub(crate) enum Thermal {
     Heating,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Sample {
     at: Millis,
     temperature: Celsius,
@@ -37,7 +38,7 @@ struct Sample {
 }
 
 /// A ring of the last samples.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     ring: Deque<Sample, KEPT>,
     heating: u8,

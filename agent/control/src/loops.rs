@@ -8,6 +8,7 @@
 //! ```
 
 use eisbach_protocol::units::{Celsius, LitersPerMinute, Millis, Percent};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Output, Reason};
 use crate::estimate::NodeView;
@@ -41,7 +42,7 @@ pub(crate) struct LoopTask<'a> {
 }
 
 /// Both loops, and their set-points of the last run, which hold until the next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Loops {
     pump: PumpLoop,
     supply: SupplyLoop,

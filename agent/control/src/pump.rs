@@ -11,6 +11,7 @@
 //! while the pump is at its limit in the same direction.
 
 use eisbach_protocol::units::{Kelvin, LitersPerMinute, Percent, Watts};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Output, Reason};
 use crate::remote::Fate;
@@ -44,7 +45,7 @@ pub(crate) struct PumpOrders {
 }
 
 /// What became of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PumpFates {
     pub(crate) at_least: Fate<Percent>,
     pub(crate) manual: Fate<Percent>,
@@ -59,7 +60,7 @@ struct Wish {
 }
 
 /// The loop's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PumpLoop {
     /// Envelope of the flow asked for, L/min.
     load: f32,

@@ -10,6 +10,7 @@
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::Watts;
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::estimate::{GpuView, NodeView};
 use crate::ladder::Context;
@@ -22,7 +23,7 @@ const ROOM: (f32, Watts) = (1.25, Watts::new(50.0));
 const HELD_BACK: f32 = 0.9;
 
 /// What each GPU is allowed; `None` is no limit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Rations {
     allowed: [Option<Watts>; MAX_GPUS],
     /// Power drawn of late: rises at once, forgets slowly.

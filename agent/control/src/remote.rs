@@ -13,11 +13,12 @@
 //! is told, not obeyed.
 
 use eisbach_protocol::units::{Celsius, Percent, Watts};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::Reason;
 
 /// The orders in force. What is no number is no order.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remote {
     /// The pump turns no slower than this.
     pub pump_at_least: Option<Percent>,
@@ -34,7 +35,7 @@ pub struct Remote {
 }
 
 /// Actuators held by hand; `None` stays automatic.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Manual {
     /// Pump speed.
     pub pump: Option<Percent>,
@@ -43,7 +44,7 @@ pub struct Manual {
 }
 
 /// What became of every order that carries a number. Draining and isolation are always obeyed.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RemoteOutcome {
     /// Of [`Remote::pump_at_least`].
     pub pump_at_least: Fate<Percent>,
@@ -106,7 +107,7 @@ impl RemoteOutcome {
 }
 
 /// What became of an order.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Fate<T> {
     /// There is none.
     #[default]

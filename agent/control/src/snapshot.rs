@@ -4,12 +4,13 @@ use eisbach_protocol::gpu_link::{GpuHealth, MAX_GPUS};
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, Kelvin, KiloPascal, LitersPerMinute, Megahertz, Percent, Watts};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::remote::Remote;
 use crate::surroundings::Surroundings;
 
 /// The node at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The GPUs that the driver lists, in its order. Empty if there is no GPU link.
     pub gpus: Vec<GpuInput, MAX_GPUS>,
@@ -38,7 +39,7 @@ pub struct Snapshot {
 }
 
 /// One GPU.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct GpuInput {
     /// State as its driver tells.
     pub health: GpuHealth,
@@ -61,7 +62,7 @@ pub struct GpuInput {
 }
 
 /// What a GPU can be set to. Read from the device; the tuning's fallback stands in until then.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GpuLimits {
     /// Lowest power limit.
     pub power_min: Option<Watts>,
@@ -74,7 +75,7 @@ pub struct GpuLimits {
 }
 
 /// The loop's pump.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct PumpInput {
     /// The drive turns.
     pub running: Reading<bool>,
@@ -91,7 +92,7 @@ pub struct PumpInput {
 }
 
 /// The recovery valve.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct ValveInput {
     /// Measured position.
     pub position: Reading<Percent>,
@@ -100,7 +101,7 @@ pub struct ValveInput {
 }
 
 /// Flow and temperatures of the node loop.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct MeterInput {
     /// Coolant flow.
     pub flow: Reading<LitersPerMinute>,
@@ -111,14 +112,14 @@ pub struct MeterInput {
 }
 
 /// Room air.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct RoomInput {
     /// Its dew point.
     pub dew_point: Reading<Celsius>,
 }
 
 /// Leak rope.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct LeakInput {
     /// Water.
     pub detected: Reading<bool>,

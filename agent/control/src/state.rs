@@ -19,6 +19,7 @@
 //! GPU when flow is lost, and only for the GPU at its limit when flow is there.
 
 use eisbach_protocol::units::{Kelvin, Millis};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Reason};
 use crate::flow_guard::Flow;
@@ -32,7 +33,7 @@ const CRITICAL_CALM: Millis = Millis::from_secs(5);
 const BEYOND_CONTROL: Millis = Millis::from_secs(5);
 
 /// Name of a control state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StateName {
     /// Waiting for the first reading of every input, at full cooling.
     Boot,
@@ -64,7 +65,7 @@ impl StateName {
 }
 
 /// The state with what belongs to it alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum State {
     Boot { since: Millis },
     Running,

@@ -10,6 +10,7 @@
 //! is taken back as soon as a GPU's margin is small.
 
 use eisbach_protocol::units::{Celsius, Kelvin, Percent};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Output, Reason};
 use crate::remote::Fate;
@@ -27,7 +28,7 @@ const MARGIN_RISE_S: f32 = 60.0;
 const SAY: (Kelvin, Kelvin) = (Kelvin::new(2.0), Kelvin::new(1.0));
 
 /// The loop's memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SupplyLoop {
     integral: f32,
     position: Option<f32>,
@@ -118,7 +119,7 @@ pub(crate) struct ValveOrders {
 }
 
 /// What became of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ValveFates {
     pub(crate) at_most: Fate<Percent>,
     pub(crate) manual: Fate<Percent>,

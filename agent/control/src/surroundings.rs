@@ -4,9 +4,10 @@
 
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, CubicMetersPerSecond, Watts};
+use serde::{Deserialize, Serialize};
 
 /// The world outside at one moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Surroundings {
     /// River at the intake.
     pub river: Reading<Celsius>,
@@ -23,7 +24,7 @@ pub struct Surroundings {
 }
 
 /// A moment of the year, in local standard time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calendar {
     /// 1 to 366.
     pub day_of_year: u16,

@@ -10,6 +10,7 @@
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Millis, Watts};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::decision::{GpuDecision, Leader, Reason, Release, Rung};
@@ -19,7 +20,7 @@ use crate::ration::Rations;
 use crate::state::Cause;
 
 /// What all GPUs remember.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Throttle {
     ladders: [Ladder; MAX_GPUS],
     rations: Rations,
@@ -31,7 +32,7 @@ pub(crate) struct Throttle {
 }
 
 /// GPUs at lowest power and clocks for their own heat, by what they measure.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Deep {
     /// Since when the one that came first.
     pub(crate) since: Option<Millis>,

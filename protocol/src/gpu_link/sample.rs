@@ -1,6 +1,7 @@
 //! One GPU's readings, as its worker sends them.
 
 use heapless::String;
+use serde::{Deserialize, Serialize};
 
 use super::field::Field;
 use super::wire::{wire_struct, wire_words};
@@ -8,7 +9,7 @@ use crate::units::{Celsius, Kelvin, Megahertz, Percent, Watts};
 
 wire_words! {
     /// State of one GPU, as its worker sees it.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     GpuHealth {
         /// Answers.
         Ok = 0 "ok",

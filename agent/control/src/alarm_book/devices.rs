@@ -1,9 +1,10 @@
 //! Which devices are behind an alarm that several of them can raise.
 
 use eisbach_protocol::alarm::{Alarm, COUNT};
+use serde::{Deserialize, Serialize};
 
 /// A set of devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Devices(u8);
 
 impl Devices {

@@ -20,6 +20,7 @@ mod tests;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{LitersPerMinute, Millis, Percent};
 use heapless::Deque;
+use serde::{Deserialize, Serialize};
 
 use crate::decision::Reason;
 use crate::history::Thermal;
@@ -98,7 +99,7 @@ pub(crate) struct Known {
 }
 
 /// The guard's memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FlowGuard {
     /// L/min per % of speed.
     flow_per_percent: f32,
@@ -390,7 +391,7 @@ impl FlowGuard {
 }
 
 /// Tells a new sample from an old one that is merely read again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Freshness(Option<Millis>);
 
 impl Freshness {

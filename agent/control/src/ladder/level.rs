@@ -1,6 +1,7 @@
 //! The levels of the ladder, and what taking makes of each.
 
 use eisbach_protocol::units::{Megahertz, Millis, Watts};
+use serde::{Deserialize, Serialize};
 
 use super::Order;
 use crate::decision::{Leader, Reason};
@@ -9,7 +10,7 @@ use crate::state::Cause;
 use crate::tuning::Tuning;
 
 /// Where a GPU stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) enum Level {
     #[default]
     Free,
@@ -26,7 +27,7 @@ pub(super) enum Level {
 }
 
 /// Highest clock, mildest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Lock {
     None,
     Soft,
@@ -34,7 +35,7 @@ pub(super) enum Lock {
 }
 
 /// How fast power comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Pace {
     /// After an order: flow was lost, and is proven again.
     Fast,

@@ -23,6 +23,7 @@ pub(crate) mod tests;
 use core::mem::discriminant;
 
 use eisbach_protocol::units::{Celsius, Kelvin, Millis, Watts};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{GpuDecision, Leader, Reason, Release, Rung};
 use crate::estimate::GpuView;
@@ -56,7 +57,7 @@ impl Order {
 }
 
 /// One GPU's place on the ladder.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Ladder {
     level: Level,
     calm_since: Option<Millis>,
