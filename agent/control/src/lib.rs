@@ -38,6 +38,7 @@ mod ladder;
 mod loops;
 mod pump;
 mod ration;
+pub mod record;
 mod remote;
 mod rungs;
 mod share;
