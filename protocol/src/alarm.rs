@@ -75,6 +75,10 @@ pub enum Alarm {
     Condensation,
     /// The leak sensor does not answer or is broken.
     LeakSensorFault,
+    /// A sensor of the loop does not fit the others: flow × rise against GPU power.
+    SensorDoubtful,
+    /// A cold plate or the exchangers carry less heat than they did.
+    CoolingDegraded,
     /// The configuration file was refused; the last good one is in use.
     ConfigRefused,
     /// No broker, or not the primary host.
@@ -284,6 +288,12 @@ alarms! {
     LeakSensorFault "leak_sensor_fault" Medium false true 0 2000 []
         "A leak would not be noticed."
         "Repair the leak rope or its relay."
+    SensorDoubtful "sensor_doubtful" Medium false true 0 60000 [LossOfFlow Leak Isolated MeterSilent FlowDoubtful]
+        "Flow and supply are controlled by the worse of what sensors and balance tell: more cooling than needed."
+        "See the node's SuspectSensor point; compare the meter with another instrument."
+    CoolingDegraded "cooling_degraded" Low false true 60000 60000 []
+        "Margins shrink, and heat is given away colder; in the end GPUs are throttled."
+        "See PlateDrift of the GPUs and ExchangerDrift; check filter, plate and exchanger, clean them."
     ConfigRefused "config_refused" Medium false true 0 0 []
         "Changes in the configuration are not in force."
         "Mend the line that the log names, then reload."

@@ -194,6 +194,13 @@ points! {
     NodeCommandsGood Node "CommandsAccepted" Int  ""      0.0 .. 1e9      dead 0.0  "Commands obeyed since start"
     NodeCommandsBad  Node "CommandsRefused" Int   ""      0.0 .. 1e9      dead 0.0  "Commands refused since start"
     NodeCommandsLost Node "CommandsDropped" Int   ""      0.0 .. 1e9      dead 0.0  "Commands not looked at since start, because too many came at once"
+    NodeLearning     Node "Learning"        Text  ""      0.0 .. 0.0      dead 0.0  "Whether the loop is learned at the moment: active, waiting for steady load, or frozen by trouble"
+    NodeAtBound      Node "LearnedAtBound"  Text  ""      0.0 .. 0.0      dead 0.0  "Learned value that stands at its bound; none if all are within"
+    NodeHeatFactor   Node "LearnedHeatPerWatt" Float "W/W" 1.0 .. 2.5     dead 0.01 "Heat into the loop per watt of GPU power, as learned"
+    NodeBalance      Node "HeatBalance"     Float "%"     0.0 .. 200.0    dead 1.0  "Heat that the meter finds as a share of what GPU power lets expect"
+    NodeSuspect      Node "SuspectSensor"   Text  ""      0.0 .. 0.0      dead 0.0  "Loop sensor that does not fit the others: nothing, flow, supply, return, or meter if it is not clear which"
+    NodeExchanger    Node "ExchangerResistance" Float "K/kW" 0.0 .. 20.0  dead 0.05 "Supply above the river per heat, while all heat goes there"
+    NodeExchangerDrift Node "ExchangerDrift" Float "%"    -50.0 .. 200.0  dead 1.0  "The same against when it was first known: fouling of exchangers"
 
     GpuHealth        Gpu "Health"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the GPU as its driver tells"
     GpuTemperature   Gpu "Temperature"      Float "Cel"   0.0 .. 110.0    dead 0.5  "Core temperature"
@@ -232,6 +239,8 @@ points! {
     GpuReleasePower  Gpu "ReleasePower"     Float "W"     0.0 .. 1500.0   dead 10.0 "Power that is still to be given back"
     GpuRung          Gpu "Rung"             Int   ""      0.0 .. 4.0      dead 0.0  "Rung of the throttling ladder"
     GpuReason        Gpu "Reason"           Text  ""      0.0 .. 0.0      dead 0.0  "Why it is on that rung"
+    GpuPlate         Gpu "PlateResistance"  Float "K/kW"  0.0 .. 200.0    dead 0.5  "Core above supply per power, while load is steady"
+    GpuPlateDrift    Gpu "PlateDrift"       Float "%"     -50.0 .. 200.0  dead 1.0  "The same against when it was first known, at the same flow: fouling of the cold plate"
 
     PumpTarget       Pump "SpeedSetpoint"   Float "%"     0.0 .. 100.0    dead 0.2  "Speed asked for"
     PumpLeader       Pump "Leader"          Text  ""      0.0 .. 0.0      dead 0.0  "What dictates the speed"
@@ -248,6 +257,8 @@ points! {
     PumpProtection   Pump "Protection"     Text  ""      0.0 .. 0.0      dead 0.0  "What the device does if the agent falls silent"
     PumpWrites       Pump "WritesToday"    Int   ""      0.0 .. 1e6      dead 10.0 "Registers written since midnight UTC"
     PumpForeign      Pump "ForeignWrites"  Int   ""      0.0 .. 1e6      dead 0.0  "Times that another master changed a set-point"
+    PumpFullFlow     Pump "LearnedFullFlow" Float "L/min" 0.0 .. 60.0     dead 0.1  "Flow at full speed with coolant at 35 °C, as learned"
+    PumpFriction     Pump "LearnedFriction" Float "%"     0.0 .. 100.0    dead 1.0  "Share of the loop's resistance that grows with flow and viscosity, as learned"
 
     ValveTarget      Valve "PositionSetpoint" Float "%"   0.0 .. 100.0    dead 0.5  "Position asked for; 0 sends all heat to the river"
     ValveLeader      Valve "Leader"         Text  ""      0.0 .. 0.0      dead 0.0  "What dictates the position"
@@ -262,6 +273,8 @@ points! {
     ValveProtection   Valve "Protection"     Text  ""      0.0 .. 0.0      dead 0.0  "What the device does if the agent falls silent"
     ValveWrites       Valve "WritesToday"    Int   ""      0.0 .. 1e6      dead 10.0 "Registers written since midnight UTC"
     ValveForeign      Valve "ForeignWrites"  Int   ""      0.0 .. 1e6      dead 0.0  "Times that another master changed a set-point"
+    ValveForward     Valve "LearnedForward" Float "%"     0.0 .. 100.0    dead 0.5  "Travel that answers twice the heat, as learned"
+    ValveDelay       Valve "SupplyDelay"    Float "s"     0.0 .. 120.0    dead 1.0  "Time from the CDU to the reading of the supply at the present flow, reckoned"
 
     MeterFlow        Meter "Flow"           Float "L/min" 0.0 .. 60.0     dead 0.05 "Coolant flow"
     MeterSupply      Meter "SupplyTemperature" Float "Cel" 0.0 .. 80.0    dead 0.1  "Coolant into the cold plates"

@@ -15,6 +15,7 @@ use crate::estimate::{Estimator, NodeView};
 use crate::flow_guard::{Flow, FlowGuard, Known};
 use crate::history::History;
 use crate::ladder::{Context, Order};
+use crate::learned::Learned;
 use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
 use crate::remote::{Fate, Remote, RemoteOutcome};
 use crate::rungs::{distance_to_next, highest_rung};
@@ -328,6 +329,7 @@ impl Controller {
             remote: RemoteOutcome::default(),
             alarms,
             ignoring,
+            learned: Learned::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
+use crate::learned::Learned;
 use crate::remote::RemoteOutcome;
 use crate::state::{Cause, StateName};
 
@@ -51,6 +52,8 @@ pub struct Decision {
     pub alarms: AlarmSet,
     /// The actuators that are somewhere else than they were told.
     pub ignoring: Devices,
+    /// What has been found out about the loop.
+    pub learned: Learned,
 }
 
 /// Calls for help from outside, each with what caused it first. Requests only.

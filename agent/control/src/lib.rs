@@ -35,6 +35,7 @@ mod estimate;
 mod flow_guard;
 mod history;
 mod ladder;
+mod learned;
 mod loops;
 mod pump;
 mod ration;
@@ -57,6 +58,7 @@ pub use alarm_book::{
 pub use alarms::AlarmSet;
 pub use controller::Controller;
 pub use decision::{Decision, Escalation, GpuDecision, Leader, Output, Reason, Release, Rung};
+pub use learned::{Bounded, Drift, Learned, Learning, Suspect};
 pub use remote::{Fate, Manual, Remote, RemoteOutcome};
 pub use snapshot::{GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput};
 pub use state::{Cause, StateName};

@@ -6,6 +6,7 @@ mod commands;
 mod cycle;
 mod decided;
 pub mod events;
+mod learned;
 mod points;
 
 pub use cycle::Cycle;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use eisbach_control::{AlarmView, Decision, GpuDecision, Snapshot};
+use eisbach_control::{AlarmView, Decision, Drift, GpuDecision, Snapshot};
 use eisbach_protocol::alarm::ALARMS;
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
 use eisbach_protocol::gpu_link::{Field, GpuSample};
@@ -14,7 +14,7 @@ use eisbach_protocol::units::{Millis, Percent, Quantity};
 
 use super::cycle::Cycle;
 use super::decided::{escalation, escalation_reason, missing_margin, power_to_go, time_left};
-use super::{ObjectReport, Report, commands};
+use super::{ObjectReport, Report, commands, learned};
 use crate::config::DeviceRole;
 use crate::facility::FacilityState;
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
@@ -79,6 +79,8 @@ const fn owner(role: DeviceRole) -> Owner {
 struct Gpu<'a> {
     entry: &'a GpuEntry,
     decision: Option<&'a GpuDecision>,
+    /// What has been found out about its cold plate.
+    plate: Option<Drift>,
 }
 
 impl Gpu<'_> {
@@ -95,7 +97,8 @@ impl Sources<'_> {
             .iter()
             .enumerate()
             .map(|(index, entry)| {
-                let gpu = Gpu { entry, decision: self.decision.gpus.get(index) };
+                let plate = self.decision.learned.plates.get(index).copied().flatten();
+                let gpu = Gpu { entry, decision: self.decision.gpus.get(index), plate };
                 // A GPU that is lost or hung stays on the faces: its health says so.
                 let online = !gone;
                 let unknown = GpuSample::default();
@@ -165,6 +168,13 @@ impl Sources<'_> {
             PointId::NodeCommandsGood => count(self.cycle.commands.counts.accepted),
             PointId::NodeCommandsBad => count(self.cycle.commands.counts.refused),
             PointId::NodeCommandsLost => count(self.cycle.commands.counts.dropped),
+            PointId::NodeLearning => text(decision.learned.learning.as_str()),
+            PointId::NodeAtBound => text(decision.learned.at_bound().unwrap_or("none")),
+            PointId::NodeHeatFactor => learned::value(decision.learned.heat_per_gpu_watt.value),
+            PointId::NodeBalance => learned::percent(decision.learned.balance),
+            PointId::NodeSuspect => text(decision.learned.suspect.as_str()),
+            PointId::NodeExchanger => learned::resistance(decision.learned.exchanger),
+            PointId::NodeExchangerDrift => learned::drift(decision.learned.exchanger),
 
             PointId::GpuHealth => {
                 of(gpu, |gpu| self.said(gpu, PointValue::Text(gpu.entry.sample.health.as_str())))
@@ -242,6 +252,8 @@ impl Sources<'_> {
             }
             PointId::GpuRung => of(gpu, |gpu| gpu.decided(|wanted| int(wanted.rung.number()))),
             PointId::GpuReason => of(gpu, |gpu| gpu.decided(|wanted| text(wanted.reason.as_str()))),
+            PointId::GpuPlate => of(gpu, |gpu| learned::resistance(gpu.plate)),
+            PointId::GpuPlateDrift => of(gpu, |gpu| learned::drift(gpu.plate)),
 
             PointId::PumpTarget => set(decision.pump.value),
             PointId::PumpLeader => text(decision.pump.leader.as_str()),
@@ -261,6 +273,8 @@ impl Sources<'_> {
             PointId::PumpProtection => self.protection(Role::Pump),
             PointId::PumpWrites => self.writes(Role::Pump, |write| write.writes_today),
             PointId::PumpForeign => self.writes(Role::Pump, |write| write.foreign_events),
+            PointId::PumpFullFlow => learned::value(decision.learned.full_speed_flow.value),
+            PointId::PumpFriction => learned::percent(Some(decision.learned.friction.value)),
 
             PointId::ValveTarget => set(decision.valve.value),
             PointId::ValveLeader => text(decision.valve.leader.as_str()),
@@ -278,6 +292,8 @@ impl Sources<'_> {
             PointId::ValveProtection => self.protection(Role::Valve),
             PointId::ValveWrites => self.writes(Role::Valve, |write| write.writes_today),
             PointId::ValveForeign => self.writes(Role::Valve, |write| write.foreign_events),
+            PointId::ValveForward => learned::value(decision.learned.valve_forward.value),
+            PointId::ValveDelay => learned::value(decision.learned.supply_delay_s),
 
             PointId::MeterFlow => self.number(Role::Meter, Signal::Flow),
             PointId::MeterSupply => self.number(Role::Meter, Signal::SupplyTemperature),
