@@ -79,6 +79,10 @@ pub enum Alarm {
     SensorDoubtful,
     /// A cold plate or the exchangers carry less heat than they did.
     CoolingDegraded,
+    /// What is known of the river is old, or nothing is known, and there is a permit to keep.
+    RiverUnknown,
+    /// More heat goes to the river than it may take, because GPUs need the cooling.
+    PermitBroken,
     /// The configuration file was refused; the last good one is in use.
     ConfigRefused,
     /// No broker, or not the primary host.
@@ -294,6 +298,12 @@ alarms! {
     CoolingDegraded "cooling_degraded" Low false true 60000 60000 []
         "Margins shrink, and heat is given away colder; in the end GPUs are throttled."
         "See PlateDrift of the GPUs and ExchangerDrift; check filter, plate and exchanger, clean them."
+    RiverUnknown "river_unknown" Medium false true 2000 5000 []
+        "A careful guess of the river counts; power may be taken for it, or the permit broken."
+        "Check who tells the river's temperature and flow to this node, and that its word reaches it."
+    PermitBroken "permit_broken" High false false 5000 10000 []
+        "The river gets more heat than it may; the authority may want to know."
+        "Take work off the node, or find more room in the heat network; see the river points."
     ConfigRefused "config_refused" Medium false true 0 0 []
         "Changes in the configuration are not in force."
         "Mend the line that the log names, then reload."

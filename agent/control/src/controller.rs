@@ -17,8 +17,10 @@ use crate::history::History;
 use crate::ladder::{Context, Order};
 use crate::learned::Learned;
 use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
+use crate::permit::RiverView;
 use crate::remote::{Fate, Remote, RemoteOutcome};
 use crate::rungs::{distance_to_next, highest_rung};
+use crate::setpoint::SetPoints;
 use crate::snapshot::Snapshot;
 use crate::standing::{Facts, is_silent, standing};
 use crate::state::{Cause, Findings, PATIENCE, State, StateName};
@@ -321,6 +323,8 @@ impl Controller {
             valve,
             gpus,
             supply_target: analysis.target.celsius,
+            set_points: SetPoints::tuned(&self.tuning),
+            river: RiverView::default(),
             flow_demand: self.loops.flow(),
             node_power: analysis.node.power,
             hottest_margin: analysis.node.hottest,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
 use crate::learned::Learned;
+use crate::permit::RiverView;
 use crate::remote::RemoteOutcome;
+use crate::setpoint::SetPoints;
 use crate::state::{Cause, StateName};
 
 /// The outcome of one step.
@@ -36,6 +38,10 @@ pub struct Decision {
     pub gpus: Vec<GpuDecision, MAX_GPUS>,
     /// Supply temperature aimed at.
     pub supply_target: Celsius,
+    /// What the set-point layer chose.
+    pub set_points: SetPoints,
+    /// Heat to the river, and what the permit leaves.
+    pub river: RiverView,
     /// Coolant flow asked for.
     pub flow_demand: LitersPerMinute,
     /// Power of all GPUs, silent ones at their limit.
@@ -226,6 +232,10 @@ words! {
         LeakInterlock => "leak_interlock",
         /// A budget that the node's GPUs share.
         Budget => "budget",
+        /// The choice of supply and rise, each minute.
+        SetPoints => "set_points",
+        /// The permit to give heat to the river.
+        Permit => "permit",
         /// An order from afar.
         Remote => "remote",
         /// The staged release after throttling.
@@ -270,6 +280,20 @@ words! {
         LowestLimits => "GPUs cannot be set lower than this",
         /// The facility's word.
         FacilityBudget => "the facility grants no more power than this",
+        /// The network wants heat.
+        HeatWanted => "hot and with little flow, because the network wants heat",
+        /// The network wants none.
+        LeastCost => "pump and leakage together draw least like this",
+        /// The permit limits.
+        RiverLimited => "the river may take no more heat than this",
+        /// The permit will limit soon.
+        RiverClosing => "the river may soon take less heat, and power comes down ahead of it",
+        /// The permit forbids.
+        RiverClosed => "the river may take no heat",
+        /// There is no river.
+        RiverDry => "the river has no water to take heat",
+        /// By an order.
+        RiverOrdered => "less heat for the river was ordered from afar",
         /// More flow by order.
         FlowOrdered => "more flow was ordered from afar",
         /// More cooling by order.

@@ -5,6 +5,7 @@
 //!   pump   max(automatic, at least)                ◄── manual, never below what the present heat needs
 //!   valve  min(automatic, at most)                 ◄── manual, never above what cooling leaves to recovery
 //!   supply dew point + distance ≤ target           ≤   highest supply of the tuning
+//!   river  min(permit, at most)
 //!   drain  asked for besides the node's own calls
 //!   isolate the loop stops as for a leak, and stays so until it is reset
 //! ```
@@ -26,6 +27,8 @@ pub struct Remote {
     pub valve_at_most: Option<Percent>,
     /// Supply temperature to aim at.
     pub supply_target: Option<Celsius>,
+    /// This node gives no more heat to the river than this.
+    pub river_at_most: Option<Watts>,
     /// Actuators held by hand.
     pub manual: Option<Manual>,
     /// No new work for this node.
@@ -52,6 +55,8 @@ pub struct RemoteOutcome {
     pub valve_at_most: Fate<Percent>,
     /// Of [`Remote::supply_target`].
     pub supply_target: Fate<Celsius>,
+    /// Of [`Remote::river_at_most`].
+    pub river_at_most: Fate<Watts>,
     /// Of [`Manual::pump`].
     pub manual_pump: Fate<Percent>,
     /// Of [`Manual::valve`].
@@ -68,6 +73,9 @@ impl Remote {
             pump_at_least: percent(self.pump_at_least),
             valve_at_most: percent(self.valve_at_most),
             supply_target: self.supply_target.filter(|celsius| celsius.get().is_finite()),
+            river_at_most: self
+                .river_at_most
+                .filter(|watts| watts.get().is_finite() && *watts >= Watts::ZERO),
             manual: self
                 .manual
                 .map(|manual| Manual { pump: percent(manual.pump), valve: percent(manual.valve) }),
@@ -86,6 +94,7 @@ impl RemoteOutcome {
             pump_at_least: Fate::of(orders.pump_at_least, fate),
             valve_at_most: Fate::of(orders.valve_at_most, fate),
             supply_target: Fate::of(orders.supply_target, Fate::Overridden { by }),
+            river_at_most: Fate::of(orders.river_at_most, Fate::Overridden { by }),
             manual_pump: Fate::of(manual.pump, fate),
             manual_valve: Fate::of(manual.valve, fate),
             power_budget: Fate::Absent,
@@ -99,6 +108,7 @@ impl RemoteOutcome {
             pump_at_least: self.pump_at_least.unless_absent(given.pump_at_least),
             valve_at_most: self.valve_at_most.unless_absent(given.valve_at_most),
             supply_target: self.supply_target.unless_absent(given.supply_target),
+            river_at_most: self.river_at_most.unless_absent(given.river_at_most),
             manual_pump: self.manual_pump.unless_absent(manual.pump),
             manual_valve: self.manual_valve.unless_absent(manual.valve),
             power_budget: self.power_budget,

@@ -22,6 +22,8 @@ pub(crate) fn highest_rung(gpus: &[GpuDecision], pump: Output<Percent>, valve: O
         | Leader::DewPoint
         | Leader::LeakInterlock
         | Leader::Budget
+        | Leader::SetPoints
+        | Leader::Permit
         | Leader::Remote
         | Leader::Release
         | Leader::Normal => false,

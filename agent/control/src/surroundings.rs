@@ -13,10 +13,13 @@ pub struct Surroundings {
     pub river: Reading<Celsius>,
     /// Discharge of the river.
     pub river_flow: Reading<CubicMetersPerSecond>,
-    /// This node's share of what the site may give to the river, 0 to 1; absent where the site has no permit to share.
+    /// This node's share of what the site may give to the river, 0 to 1. Where it is absent,
+    /// the tuning's share counts.
     pub river_share: Option<f32>,
     /// Heat that the network takes from this node: recovered heat and compressor together.
     pub heat_demand: Reading<Watts>,
+    /// Heat that recovery takes out of this node's water now, by the facility's heat meters. Absent: it is reckoned.
+    pub recovered: Reading<Watts>,
     /// Supply temperature that the network asks for.
     pub network_supply: Reading<Celsius>,
     /// Date and time of day at the site. The controller knows no clock but the one it is handed.

@@ -42,11 +42,12 @@ fn order<Q: Quantity>(low: f32, high: f32) -> impl Strategy<Value = Option<Q>> {
 prop_compose! {
     fn remote()(
         pump_at_least in order(0.0, 100.0), valve_at_most in order(0.0, 100.0), supply_target in order(0.0, 80.0),
+        river_at_most in order(0.0, 10_000.0),
         manual in prop::option::weighted(0.3, (order(0.0, 100.0), order(0.0, 100.0))),
         drain in any::<bool>(), isolate in prop::bool::weighted(0.05),
     ) -> Remote {
         let manual = manual.map(|(pump, valve)| Manual { pump, valve });
-        Remote { pump_at_least, valve_at_most, supply_target, manual, drain, isolate }
+        Remote { pump_at_least, valve_at_most, supply_target, river_at_most, manual, drain, isolate }
     }
 }
 
@@ -170,7 +171,7 @@ fn check_order(remote: &Remote, without: &Decision, with: &Decision) -> Result<(
     if by_hand.pump.is_none() {
         prop_assert!(with.pump.value >= without.pump.value, "{:?} {:?}", with.pump, without.pump);
     }
-    if by_hand.valve.is_none() && remote.supply_target.is_none() {
+    if by_hand.valve.is_none() && remote.supply_target.is_none() && remote.river_at_most.is_none() {
         prop_assert!(with.valve.value <= without.valve.value, "{:?} {:?}", with.valve, without.valve);
     }
     prop_assert!(with.supply_target.get() <= 40.0 || with.supply_target == without.supply_target);

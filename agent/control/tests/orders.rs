@@ -111,6 +111,7 @@ fn what_is_no_number_is_no_order() {
             pump_at_least: percent,
             valve_at_most: percent,
             supply_target: Some(Celsius::new(nonsense)),
+            river_at_most: Some(Watts::new(nonsense)),
             ..by_hand(Some(nonsense), Some(nonsense))
         };
         let (with, without) = (obeyed(order, 10), obeyed(Remote::default(), 10));
@@ -122,6 +123,7 @@ fn what_is_no_number_is_no_order() {
             pump_at_least: Fate::Senseless,
             valve_at_most: Fate::Senseless,
             supply_target: Fate::Senseless,
+            river_at_most: Fate::Senseless,
             manual_pump: Fate::Senseless,
             manual_valve: Fate::Senseless,
             power_budget: Fate::Absent,

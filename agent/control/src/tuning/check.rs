@@ -149,7 +149,8 @@ impl Tuning {
             self.fallback_clock.1.get(),
             "two clocks, the lower one first",
         )?;
-        Ok(())
+        self.set_points.check()?;
+        self.permit.check()
     }
 
     /// The waits of the way back and of the calls for help.
@@ -172,7 +173,13 @@ impl Tuning {
     }
 }
 
-fn within(key: &'static str, value: f32, low: f32, high: f32, must: &'static str) -> Result<(), TuningError> {
+pub(super) fn within(
+    key: &'static str,
+    value: f32,
+    low: f32,
+    high: f32,
+    must: &'static str,
+) -> Result<(), TuningError> {
     // A NaN is in no range.
     if (low..=high).contains(&value) { Ok(()) } else { Err(TuningError { key, must }) }
 }
@@ -180,6 +187,7 @@ fn within(key: &'static str, value: f32, low: f32, high: f32, must: &'static str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tuning::PermitTuning;
     use eisbach_protocol::units::{Kelvin, Millis};
 
     #[test]
@@ -205,6 +213,13 @@ mod tests {
     fn a_wait_of_no_time_is_refused() {
         let tuning = Tuning { stop_after: Millis::ZERO, ..Tuning::default() };
         assert_eq!(tuning.check().unwrap_err().key, "stop_after");
+    }
+
+    #[test]
+    fn a_summer_that_ends_before_it_begins_is_refused() {
+        let permit = PermitTuning { summer_days: (300, 90), ..PermitTuning::default() };
+        let tuning = Tuning { permit, ..Tuning::default() };
+        assert_eq!(tuning.check().unwrap_err().key, "permit.summer_days");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The numbers of the controller: every limit, gain and time in one place.
 
 mod check;
+mod permit;
+mod set_points;
 
 use eisbach_protocol::units::{
     Celsius, Kelvin, KiloPascal, LitersPerMinute, Megahertz, Millis, Percent, Watts,
@@ -8,6 +10,8 @@ use eisbach_protocol::units::{
 use serde::{Deserialize, Serialize};
 
 pub use check::TuningError;
+pub use permit::PermitTuning;
+pub use set_points::SetPointTuning;
 
 /// The numbers of the controller. The defaults fit a node of eight 700 W GPUs on one loop of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +120,10 @@ pub struct Tuning {
     pub fallback_power: (Watts, Watts),
     /// SM clocks assumed for a GPU that has not told its own: lowest and highest.
     pub fallback_clock: (Megahertz, Megahertz),
+    /// How supply temperature and rise are chosen for the heat network.
+    pub set_points: SetPointTuning,
+    /// What the site may give to the river.
+    pub permit: PermitTuning,
 }
 
 impl Default for Tuning {
@@ -171,6 +179,8 @@ impl Default for Tuning {
             blind_after: Millis::new(2500),
             fallback_power: (Watts::new(200.0), Watts::new(700.0)),
             fallback_clock: (Megahertz::new(345.0), Megahertz::new(1980.0)),
+            set_points: SetPointTuning::default(),
+            permit: PermitTuning::default(),
         }
     }
 }
