@@ -10,9 +10,10 @@
 
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// What the controller has found out about its loop.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
     /// Flow at full pump speed with coolant at 35 °C, L/min.
     pub full_speed_flow: Bounded,
@@ -55,7 +56,7 @@ impl Learned {
 }
 
 /// A learned number and the bounds within which it may be learned.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bounded {
     /// The number.
     pub value: f32,
@@ -89,7 +90,7 @@ impl Bounded {
 }
 
 /// A thermal resistance as it is and as it was, K/W, both at the same flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// Of the last minutes.
     pub now: f32,
@@ -106,7 +107,7 @@ impl Drift {
 }
 
 /// Whether anything is learned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Learning {
     /// Load, flow or temperatures change.
     #[default]
@@ -130,7 +131,7 @@ impl Learning {
 }
 
 /// A sensor of the loop that does not fit the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Suspect {
     /// None.
     #[default]

@@ -6,9 +6,10 @@
 //! ```
 
 use eisbach_protocol::units::{Celsius, KilowattHours, Watts};
+use serde::{Deserialize, Serialize};
 
 /// Whether the river may take this node's heat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PermitState {
     /// There is no permit to keep, or nothing is known that it could be kept by.
     #[default]
@@ -38,7 +39,7 @@ impl PermitState {
 }
 
 /// Heat to the river, and what the permit leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RiverView {
     /// Whether the river may take this node's heat.
     pub state: PermitState,

@@ -9,12 +9,13 @@
 //! Where the facility does not tell what its network wants, supply and rise stay as they are tuned.
 
 use eisbach_protocol::units::{Celsius, Kelvin};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Reason};
 use crate::tuning::Tuning;
 
 /// What the layer is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// Supply and rise as tuned.
     #[default]
@@ -38,7 +39,7 @@ impl Mode {
 }
 
 /// The set-points in force.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetPoints {
     /// What they are about.
     pub mode: Mode,
