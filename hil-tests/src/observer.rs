@@ -6,6 +6,7 @@ use std::time::Duration;
 use eisbach_protocol::sparkplug;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 
+use crate::gpus::MINUTE;
 use crate::wait::{until, until_some};
 
 /// One message.
@@ -91,9 +92,7 @@ impl Observer {
                 }
             }
         });
-        until_some("the observer is subscribed", Duration::from_secs(10), || {
-            subscribed.lock().unwrap().then_some(())
-        });
+        until_some("the observer is subscribed", MINUTE, || subscribed.lock().unwrap().then_some(()));
         Self { client, seen }
     }
 
@@ -116,6 +115,6 @@ impl Observer {
     pub fn keep(&self, topic: &str, payload: Vec<u8>) {
         self.client.publish(topic, QoS::AtLeastOnce, true, payload).expect("the observer is connected");
         let came = || self.seen.lock().unwrap().iter().any(|seen| seen.topic == topic);
-        until("it is kept", Duration::from_secs(10), came, |came| *came);
+        until("it is kept", MINUTE, came, |came| *came);
     }
 }

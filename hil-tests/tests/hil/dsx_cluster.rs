@@ -9,10 +9,8 @@ use std::time::Duration;
 use eisbach_hil_tests::{MINUTE, Nats, Observer, Rig, RigOptions, Seen, Stopwatch, until};
 use serde_json::Value;
 
-/// From the death of a server to the first word through another.
+/// From the death of a server to the first word through another, beyond what the other servers need to serve anybody.
 const LIMIT: Duration = Duration::from_secs(5);
-/// ... or to the moment at which the other servers serve anybody, and this.
-const AFTER_OTHERS: Duration = Duration::from_secs(2);
 
 /// How long a client that comes now waits until a server has taken its session, and kept and told what it says.
 fn bystander(port: u16) -> JoinHandle<Duration> {
@@ -74,7 +72,7 @@ fn a_server_that_dies_costs_five_seconds_at_most_and_no_event() {
     rig.event("leak-sensor-ok");
     until(
         "both faces speak through another server",
-        MINUTE,
+        2 * MINUTE,
         || (count("BMS/"), count("eisbach/v1/")),
         |now| now.0 > before.0 + 5 && now.1 > before.1 + 5,
     );
@@ -85,7 +83,7 @@ fn a_server_that_dies_costs_five_seconds_at_most_and_no_event() {
         took.as_millis(),
         others.as_millis()
     );
-    assert!(took <= LIMIT.max(others + AFTER_OTHERS), "{took:?}, a bystander {others:?}");
+    assert!(took <= LIMIT + others, "{took:?}, a bystander {others:?}");
 
     rig.alarm_is("leak_sensor_fault", false, MINUTE);
     rig.event("leak-sensor-fault");
