@@ -7,6 +7,9 @@
 //!  0.25-0.5 ┘      └──┘      └──┐         │
 //!  0.2-0.35                     └─────────┘
 //!           compute  exchange   checkpoint
+//!
+//!  failing:  … ┐ something broke                    ┌▔ all at once, within a second
+//!              └── idle 2-10 min ──┘ loading 0.12 ──┘
 //! ```
 //!
 //! Bands, shares and times: the swings reported for large training jobs (0.2 to 3 Hz between TDP and near
@@ -17,14 +20,30 @@ use crate::rng::Noise;
 
 /// Utilisation on the long average, checkpoints included.
 pub(super) const MEAN: f64 = 0.76;
+/// The same of a job that fails now and then.
+pub(super) const MEAN_FAILING: f64 = 0.66;
 /// Rise and fall of an edge, s.
 const EDGE_S: f64 = 0.02;
+/// Rise of a job that starts again, s.
+const START_EDGE_S: f64 = 0.25;
+/// A started job is back in step after this, s.
+const START_S: f64 = 1.0;
+/// Level while the model is loaded, and how long that takes, s.
+const LOADING: f64 = 0.12;
+const LOADING_S: (f64, f64) = (20.0, 60.0);
+/// How long a job runs until something breaks, s.
+const UNTIL_FAILURE_S: (f64, f64) = (1200.0, 3600.0);
+/// How long it stands still then, s.
+const REPAIR_S: (f64, f64) = (120.0, 600.0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Compute,
     Exchange,
     Checkpoint,
+    Failed,
+    Loading,
+    Start,
 }
 
 /// One job.
@@ -37,6 +56,8 @@ pub(super) struct Training {
     shown: f64,
     left_s: f64,
     until_checkpoint_s: f64,
+    /// Infinite for a job that never fails.
+    until_failure_s: f64,
 }
 
 impl Training {
@@ -50,24 +71,38 @@ impl Training {
             shown: 0.0,
             left_s: 0.0,
             until_checkpoint_s: noise.between(600.0, 1800.0),
+            until_failure_s: f64::INFINITY,
         };
         training.begin(Phase::Compute, noise);
         training.shown = training.level;
         training
     }
 
+    /// A job that fails now and then.
+    pub(super) fn failing(noise: &mut Noise) -> Self {
+        let sound = Self::new(noise);
+        Self { until_failure_s: noise.between(UNTIL_FAILURE_S.0, UNTIL_FAILURE_S.1), ..sound }
+    }
+
     pub(super) fn step(&mut self, noise: &mut Noise) -> f64 {
         self.until_checkpoint_s -= DT;
+        self.until_failure_s -= DT;
         self.left_s -= DT;
-        if self.left_s <= 0.0 {
+        if self.until_failure_s <= 0.0 {
+            self.until_failure_s = noise.between(UNTIL_FAILURE_S.0, UNTIL_FAILURE_S.1);
+            self.begin(Phase::Failed, noise);
+        } else if self.left_s <= 0.0 {
             let next = match self.phase {
                 Phase::Compute => Phase::Exchange,
                 Phase::Exchange if self.until_checkpoint_s <= 0.0 => Phase::Checkpoint,
-                Phase::Exchange | Phase::Checkpoint => Phase::Compute,
+                Phase::Exchange | Phase::Checkpoint | Phase::Start => Phase::Compute,
+                Phase::Failed => Phase::Loading,
+                Phase::Loading => Phase::Start,
             };
             self.begin(next, noise);
         }
-        self.shown += (self.level - self.shown) * DT / EDGE_S;
+        let edge_s = if self.phase == Phase::Start { START_EDGE_S } else { EDGE_S };
+        self.shown += (self.level - self.shown) * DT / edge_s;
         self.shown
     }
 
@@ -81,6 +116,9 @@ impl Training {
                 self.until_checkpoint_s = noise.between(600.0, 1800.0);
                 (noise.between(0.2, 0.35), noise.between(10.0, 60.0))
             }
+            Phase::Failed => (0.0, noise.between(REPAIR_S.0, REPAIR_S.1)),
+            Phase::Loading => (LOADING, noise.between(LOADING_S.0, LOADING_S.1)),
+            Phase::Start => (1.0, START_S),
         };
         self.phase = phase;
     }
@@ -91,8 +129,12 @@ mod tests {
     use super::*;
 
     fn run(seed: u64, seconds: usize) -> Vec<(Phase, f64)> {
+        play(Training::new, seed, seconds)
+    }
+
+    fn play(job: fn(&mut Noise) -> Training, seed: u64, seconds: usize) -> Vec<(Phase, f64)> {
         let mut noise = Noise::new(seed);
-        let mut training = Training::new(&mut noise);
+        let mut training = job(&mut noise);
         let mut step = || {
             let shown = training.step(&mut noise);
             (training.phase, shown)
@@ -123,5 +165,29 @@ mod tests {
             .count();
         assert!((1..=6).contains(&begins), "{begins}");
         assert!((10 * 100 * begins..=60 * 100 * begins + 100).contains(&saving), "{saving} steps");
+    }
+
+    #[test]
+    fn a_failed_job_stands_still_for_minutes_and_comes_back_within_a_second() {
+        let run = play(Training::failing, 1, 7200);
+        let count = |phase| run.iter().filter(|(now, _)| *now == phase).count();
+        let failures =
+            run.windows(2).filter(|pair| pair[0].0 != Phase::Failed && pair[1].0 == Phase::Failed).count();
+        assert!((1..=6).contains(&failures), "{failures}");
+        assert!((12_000 * failures..=60_000 * failures + 100).contains(&count(Phase::Failed)));
+        let idle = run.iter().filter(|(phase, shown)| *phase == Phase::Failed && *shown < 0.01).count();
+        assert!(idle > count(Phase::Failed) - 100 * failures);
+        let started = run.windows(2).filter(|pair| pair[0].0 == Phase::Start && pair[1].0 == Phase::Compute);
+        assert!(started.clone().count() >= 1 && started.clone().all(|pair| pair[0].1 > 0.95));
+    }
+
+    #[test]
+    fn a_failing_job_does_less_on_the_long_average() {
+        let mean = |seed| {
+            let run = play(Training::failing, seed, 14_400);
+            run.iter().map(|(_, shown)| shown).sum::<f64>() / 1_440_000.0
+        };
+        let mean = (0..10).map(mean).sum::<f64>() / 10.0;
+        assert!((mean - MEAN_FAILING).abs() < 0.04, "{mean}");
     }
 }
