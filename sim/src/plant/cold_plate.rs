@@ -33,7 +33,7 @@ impl ColdPlate {
 
     /// Takes `heat` W from the chips, and liquid at `inlet` °C: `flow` in m³/s, `capacity` in W/K.
     pub(super) fn step(&mut self, heat: f64, inlet: f64, flow: f64, capacity: f64, dt: f64) {
-        let resistance = self.resistance(flow);
+        let resistance = self.params.resistance_at(flow);
         let bulk = inlet + profile_mean(resistance, capacity) * (self.outlet - inlet);
         let into_liquid = (self.metal - bulk) / resistance;
         let carried = capacity * (self.outlet - inlet);
@@ -53,17 +53,19 @@ impl ColdPlate {
     pub(super) fn stored(&self) -> f64 {
         self.params.metal_capacity * self.metal + self.params.liquid_capacity * self.outlet
     }
+}
 
-    /// Metal to liquid, K/W.
-    fn resistance(&self, flow: f64) -> f64 {
-        let share = flow / (self.params.design_lpm * M3_S_PER_LPM);
-        let flowing = self.params.resistance * share.powf(-self.params.flow_exponent);
-        flowing.min(self.params.still_resistance)
+impl PlateParams {
+    /// Metal to liquid at a flow in m³/s, K/W.
+    pub(crate) fn resistance_at(&self, flow: f64) -> f64 {
+        let share = flow / (self.design_lpm * M3_S_PER_LPM);
+        let flowing = self.resistance * share.powf(-self.flow_exponent);
+        flowing.min(self.still_resistance)
     }
 }
 
 /// Where between inlet (0) and outlet (1) the mean temperature of the liquid sits.
-fn profile_mean(resistance: f64, capacity: f64) -> f64 {
+pub(crate) fn profile_mean(resistance: f64, capacity: f64) -> f64 {
     let ntu = 1.0 / (resistance * capacity);
     if ntu > NTU_MAX {
         return 1.0;

@@ -9,12 +9,12 @@
 
 use std::collections::VecDeque;
 
-/// Cells a pipe is cut into: the outlet moves in steps of 1/128 of the delay.
-const CELLS: usize = 128;
+/// Cells a pipe is usually cut into: the outlet moves in steps of 1/128 of the delay.
+const CELLS: u32 = 128;
 
 /// Plug flow through a pipe that is always full.
 #[derive(Clone, Debug)]
-pub(super) struct Pipe {
+pub(crate) struct Pipe {
     /// Temperatures, front (outlet) to back (inlet): one cell more than the pipe holds, as two are partly
     /// full.
     cells: VecDeque<f64>,
@@ -25,14 +25,19 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// A pipe with `kg` of liquid at one temperature.
-    pub(super) fn new(kg: f64, celsius: f64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-        let cell_kg = kg / CELLS as f64;
-        Self { cells: VecDeque::from(vec![celsius; CELLS + 1]), cell_kg, filled_kg: 0.0 }
+    pub(crate) fn new(kg: f64, celsius: f64) -> Self {
+        Self::with_cells(kg, celsius, CELLS)
+    }
+
+    /// The same, cut into `cells`: fewer are cheaper, and the outlet moves in coarser steps.
+    pub(crate) fn with_cells(kg: f64, celsius: f64, cells: u32) -> Self {
+        let mut full: VecDeque<f64> = (0..=cells).map(|_| celsius).collect();
+        full.shrink_to_fit();
+        Self { cells: full, cell_kg: kg / f64::from(cells), filled_kg: 0.0 }
     }
 
     /// Pushes `kg` at `inlet` in, and returns the mean temperature of the `kg` that leave.
-    pub(super) fn push(&mut self, kg: f64, inlet: f64) -> f64 {
+    pub(crate) fn push(&mut self, kg: f64, inlet: f64) -> f64 {
         if kg <= 0.0 {
             return self.outlet();
         }
@@ -57,12 +62,12 @@ impl Pipe {
     }
 
     /// Temperature at the outlet.
-    pub(super) fn outlet(&self) -> f64 {
+    pub(crate) fn outlet(&self) -> f64 {
         self.cells.front().copied().unwrap_or_default()
     }
 
     /// Mass times temperature, kg K above 0 °C.
-    pub(super) fn kg_kelvin(&self) -> f64 {
+    pub(crate) fn kg_kelvin(&self) -> f64 {
         let back = self.cells.back().copied().unwrap_or_default();
         let full: f64 = self.cells.iter().sum();
         self.cell_kg * (full - back) - self.filled_kg * (self.outlet() - back)

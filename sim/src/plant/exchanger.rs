@@ -9,15 +9,15 @@ use super::params::ExchangerParams;
 
 /// What flows through one side.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// Mass flow times heat capacity, W/K.
-    pub(super) capacity: f64,
+    pub(crate) capacity: f64,
     /// Temperature where it enters, °C.
-    pub(super) celsius: f64,
+    pub(crate) celsius: f64,
 }
 
 /// Heat from the hot to the cold stream in steady state, W. Negative if the "hot" one is the colder.
-pub(super) fn heat(params: &ExchangerParams, hot: Stream, cold: Stream) -> f64 {
+pub(crate) fn heat(params: &ExchangerParams, hot: Stream, cold: Stream) -> f64 {
     let low = hot.capacity.min(cold.capacity);
     let high = hot.capacity.max(cold.capacity);
     if low <= 0.0 {
@@ -28,7 +28,7 @@ pub(super) fn heat(params: &ExchangerParams, hot: Stream, cold: Stream) -> f64 {
 }
 
 /// Share of the largest possible heat that a counter-flow exchanger moves.
-pub(super) fn effectiveness(ntu: f64, ratio: f64) -> f64 {
+pub(crate) fn effectiveness(ntu: f64, ratio: f64) -> f64 {
     let unlike = 1.0 - ratio;
     // Between equal streams the formula is 0/0; this is its limit.
     if unlike < 1e-6 {
@@ -49,7 +49,7 @@ fn conductance(params: &ExchangerParams, hot: f64, cold: f64) -> f64 {
 /// An exchanger whose metal lags: heat leaves the hot side at once, and reaches the cold side through the
 /// wall.
 #[derive(Clone, Debug)]
-pub(super) struct WalledExchanger {
+pub(crate) struct WalledExchanger {
     params: ExchangerParams,
     /// Heat into the cold stream, W.
     through: f64,
@@ -60,20 +60,20 @@ pub(super) struct WalledExchanger {
 
 /// Heat through a [`WalledExchanger`] in one step, W.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct WallHeat {
+pub(crate) struct WallHeat {
     /// Out of the hot stream.
-    pub(super) from_hot: f64,
+    pub(crate) from_hot: f64,
     /// Into the cold stream.
-    pub(super) to_cold: f64,
+    pub(crate) to_cold: f64,
 }
 
 impl WalledExchanger {
-    pub(super) fn new(params: ExchangerParams, dt: f64) -> Self {
+    pub(crate) fn new(params: ExchangerParams, dt: f64) -> Self {
         let step_share = 1.0 - (-dt / params.wall_lag_s).exp();
         Self { params, through: 0.0, step_share, stored: 0.0 }
     }
 
-    pub(super) fn step(&mut self, hot: Stream, cold: Stream, dt: f64) -> WallHeat {
+    pub(crate) fn step(&mut self, hot: Stream, cold: Stream, dt: f64) -> WallHeat {
         let from_hot = heat(&self.params, hot, cold);
         self.through += self.step_share * (from_hot - self.through);
         self.stored += (from_hot - self.through) * dt;
@@ -81,7 +81,7 @@ impl WalledExchanger {
     }
 
     /// Heat in the wall, J.
-    pub(super) fn stored(&self) -> f64 {
+    pub(crate) fn stored(&self) -> f64 {
         self.stored
     }
 }

@@ -19,7 +19,7 @@ use super::params::PlantParams;
 
 /// Temperature at which the water's properties are frozen, °C. Heat capacity moves by 0.1 % between 10 and 50
 /// °C.
-const PROPERTIES_CELSIUS: f64 = 25.0;
+pub(crate) const PROPERTIES_CELSIUS: f64 = 25.0;
 
 /// What the facility loop gives in one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::params::GpuParams;
 
 /// A GPU does less than asked if its work power is this much below what TDP and full clock would give.
-const THROTTLED_BELOW: f64 = 0.98;
+pub(crate) const THROTTLED_BELOW: f64 = 0.98;
 
 /// Work power under the Max-Q profile. Estimate: up to 15 % of energy saved for 3 % of work at most (arXiv
 /// 2510.03872).
@@ -31,6 +31,19 @@ pub enum GpuState {
     Slowed,
     /// Far too hot: switched off until the node is power-cycled.
     Off,
+}
+
+impl GpuState {
+    /// What it decides with the core at `core` °C.
+    pub(crate) fn next(self, core: f64, params: &GpuParams) -> Self {
+        match self {
+            Self::Off => Self::Off,
+            Self::Running | Self::Slowed if core >= params.shutdown_celsius => Self::Off,
+            Self::Running if core >= params.slowdown_celsius => Self::Slowed,
+            Self::Slowed if core < params.slowdown_celsius - params.slowdown_hysteresis => Self::Running,
+            same @ (Self::Running | Self::Slowed) => same,
+        }
+    }
 }
 
 /// What a GPU is asked to do in this step.
@@ -79,7 +92,7 @@ impl Gpu {
 
     /// Works for `dt` on a plate at `plate` °C; returns the heat into the plate, W.
     pub(super) fn step(&mut self, task: Task, plate: f64, dt: f64) -> f64 {
-        self.state = self.next_state();
+        self.state = self.state.next(self.die.celsius, &self.params);
         self.power = self.next_power(task);
         let memory_power = self.params.memory_share * self.power;
         self.die.step(self.power - memory_power, plate, dt) + self.memory.step(memory_power, plate, dt)
@@ -114,19 +127,6 @@ impl Gpu {
     /// Heat in die and memory above 0 °C, J.
     pub(super) fn stored(&self) -> f64 {
         self.die.capacity * self.die.celsius + self.memory.capacity * self.memory.celsius
-    }
-
-    fn next_state(&self) -> GpuState {
-        let core = self.die.celsius;
-        match self.state {
-            GpuState::Off => GpuState::Off,
-            GpuState::Running | GpuState::Slowed if core >= self.params.shutdown_celsius => GpuState::Off,
-            GpuState::Running if core >= self.params.slowdown_celsius => GpuState::Slowed,
-            GpuState::Slowed if core < self.params.slowdown_celsius - self.params.slowdown_hysteresis => {
-                GpuState::Running
-            }
-            same @ (GpuState::Running | GpuState::Slowed) => same,
-        }
     }
 
     fn next_power(&mut self, task: Task) -> f64 {
@@ -164,7 +164,7 @@ impl Gpu {
 }
 
 /// Work power at a clock, share of that at full clock.
-fn work_at(params: &GpuParams, clock_mhz: f64) -> f64 {
+pub(crate) fn work_at(params: &GpuParams, clock_mhz: f64) -> f64 {
     (clock_mhz / params.clock_max_mhz).powf(params.clock_exponent)
 }
 

@@ -15,18 +15,18 @@ const KELVIN_AT_0_CELSIUS: f64 = 273.15;
 
 /// What the heat pump does in one step, W.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Lift {
+pub(crate) struct Lift {
     /// Out of the facility loop.
-    pub(super) source: f64,
+    pub(crate) source: f64,
     /// Into the network.
-    pub(super) delivered: f64,
+    pub(crate) delivered: f64,
     /// Electric power of the compressor.
-    pub(super) electric: f64,
+    pub(crate) electric: f64,
 }
 
 /// Its capacity follows the demand with a ramp.
 #[derive(Clone, Debug)]
-pub(super) struct HeatPump {
+pub(crate) struct HeatPump {
     params: HeatPumpParams,
     /// Heat from the branch, W.
     source: f64,
@@ -34,13 +34,13 @@ pub(super) struct HeatPump {
 }
 
 impl HeatPump {
-    pub(super) fn new(params: HeatPumpParams) -> Self {
+    pub(crate) fn new(params: HeatPumpParams) -> Self {
         Self { params, source: 0.0, cop: params.cop_max }
     }
 
     /// Runs for `dt` on a branch of `capacity` W/K that enters at `celsius`, for a network that takes
     /// `demand` W.
-    pub(super) fn step(&mut self, capacity: f64, celsius: f64, demand: f64, dt: f64) -> Lift {
+    pub(crate) fn step(&mut self, capacity: f64, celsius: f64, demand: f64, dt: f64) -> Lift {
         let params = &self.params;
         // One side of the evaporator boils at constant temperature.
         let reach = capacity * (1.0 - (-params.evaporator / capacity).exp());
@@ -56,7 +56,7 @@ impl HeatPump {
         Lift { source: self.source, delivered: self.source + electric, electric }
     }
 
-    pub(super) fn cop(&self) -> f64 {
+    pub(crate) fn cop(&self) -> f64 {
         self.cop
     }
 

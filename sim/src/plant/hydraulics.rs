@@ -16,7 +16,7 @@ use super::params::PlantParams;
 use super::pump::PumpCurve;
 
 /// m³/s in 1 L/min.
-pub(super) const M3_S_PER_LPM: f64 = 1.0 / 60_000.0;
+pub(crate) const M3_S_PER_LPM: f64 = 1.0 / 60_000.0;
 /// Pressure to which Newton's steps must come down, Pa.
 const CLOSE: f64 = 1e-3;
 /// More steps than Newton ever needs from the last solution.
@@ -25,8 +25,8 @@ const STEPS_MAX: usize = 20;
 /// Pressure drop with a laminar (linear) and a turbulent (quadratic) part, SI.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Resistance {
-    linear: f64,
-    quadratic: f64,
+    pub(crate) linear: f64,
+    pub(crate) quadratic: f64,
 }
 
 impl Resistance {
@@ -40,20 +40,20 @@ impl Resistance {
     }
 
     /// The same drop at `share` of the flow.
-    pub(super) fn for_flow(self, share: f64) -> Self {
+    pub(crate) fn for_flow(self, share: f64) -> Self {
         self.scaled(1.0 / share, 1.0 / (share * share))
     }
 
-    fn scaled(self, linear: f64, quadratic: f64) -> Self {
+    pub(crate) fn scaled(self, linear: f64, quadratic: f64) -> Self {
         Self { linear: self.linear * linear, quadratic: self.quadratic * quadratic }
     }
 
-    fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self { linear: self.linear + other.linear, quadratic: self.quadratic + other.quadratic }
     }
 
     /// Drop in Pa at a flow in m³/s.
-    fn drop(&self, flow: f64) -> f64 {
+    pub(crate) fn drop(&self, flow: f64) -> f64 {
         (self.linear + self.quadratic * flow) * flow
     }
 
@@ -63,35 +63,35 @@ impl Resistance {
     }
 
     /// Flow in m³/s at a drop in Pa that is not negative.
-    fn flow(&self, drop: f64) -> f64 {
+    pub(crate) fn flow(&self, drop: f64) -> f64 {
         2.0 * drop / (self.linear + (self.linear * self.linear + 4.0 * self.quadratic * drop).sqrt())
     }
 }
 
 /// Volume flows, m³/s, and the pump's head.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Flows {
-    pub(super) plates: [f64; GPUS],
-    pub(super) rest: f64,
-    pub(super) total: f64,
-    pub(super) head_pa: f64,
+pub(crate) struct Flows {
+    pub(crate) plates: [f64; GPUS],
+    pub(crate) rest: f64,
+    pub(crate) total: f64,
+    pub(crate) head_pa: f64,
 }
 
 /// Coolant against glycol at 35 °C, for which resistances are given.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Thickness {
-    pub(super) viscosity: f64,
-    pub(super) density: f64,
+pub(crate) struct Thickness {
+    pub(crate) viscosity: f64,
+    pub(crate) density: f64,
 }
 
 impl Thickness {
     /// That for which resistances are given.
-    pub(super) const AS_RATED: Self = Self { viscosity: 1.0, density: 1.0 };
+    pub(crate) const AS_RATED: Self = Self { viscosity: 1.0, density: 1.0 };
 }
 
 /// The node loop as a network of resistances.
 #[derive(Clone, Debug)]
-pub(super) struct Hydraulics {
+pub(crate) struct Hydraulics {
     plates: [Resistance; GPUS],
     rest: Resistance,
     pipes: Resistance,
@@ -101,7 +101,7 @@ pub(super) struct Hydraulics {
 }
 
 impl Hydraulics {
-    pub(super) fn new(params: &PlantParams) -> Self {
+    pub(crate) fn new(params: &PlantParams) -> Self {
         Self {
             plates: params.branch_spread.map(|factor| params.plate.drop.scaled(factor, factor)),
             rest: params.rest.plate.drop,
@@ -112,7 +112,7 @@ impl Hydraulics {
     }
 
     /// Flows that the pump's curve gives. `clogging` multiplies the strainer's resistance.
-    pub(super) fn solve(&mut self, pump: PumpCurve, thickness: Thickness, clogging: f64) -> Flows {
+    pub(crate) fn solve(&mut self, pump: PumpCurve, thickness: Thickness, clogging: f64) -> Flows {
         let thick = |resistance: Resistance| resistance.scaled(thickness.viscosity, thickness.density);
         let plates = self.plates.map(thick);
         let rest = thick(self.rest);

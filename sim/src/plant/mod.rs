@@ -16,28 +16,28 @@
 //! °C; the units at the edges are in the names.
 
 mod air;
-mod cold_plate;
+pub(crate) mod cold_plate;
 mod coolant;
-mod delay;
-mod exchanger;
-mod facility;
+pub(crate) mod delay;
+pub(crate) mod exchanger;
+pub(crate) mod facility;
 mod faults;
-mod gpu;
-mod heat_pump;
-mod hydraulics;
+pub(crate) mod gpu;
+pub(crate) mod heat_pump;
+pub(crate) mod hydraulics;
 mod inputs;
 mod instrument;
 #[cfg(test)]
 mod model_tests;
-mod node_loop;
+pub(crate) mod node_loop;
 mod params;
-mod pump;
+pub(crate) mod pump;
 mod record;
 mod sensors;
 #[cfg(test)]
 mod tests;
 mod truth;
-mod valve;
+pub(crate) mod valve;
 mod vessel;
 
 pub use air::dew_point;

@@ -20,9 +20,9 @@ use super::pump::PumpCurve;
 
 /// Temperature at which mass and heat capacity of the coolant are frozen, °C, so that heat is conserved
 /// exactly. Heat capacity moves by 0.6 % between 30 and 50 °C.
-const PROPERTIES_CELSIUS: f64 = 40.0;
+pub(crate) const PROPERTIES_CELSIUS: f64 = 40.0;
 /// Temperature for which resistances are given, °C.
-const RATED_CELSIUS: f64 = 35.0;
+pub(crate) const RATED_CELSIUS: f64 = 35.0;
 
 /// Coolant that moves in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]

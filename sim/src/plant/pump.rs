@@ -21,7 +21,7 @@ const EFFICIENCY_MIN: f64 = 0.05;
 
 /// What the drive is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Drive {
+pub(crate) enum Drive {
     /// Told to stand still.
     Stopped,
     /// Turning the motor at a share of full speed.
@@ -35,16 +35,16 @@ pub(super) enum Drive {
 
 /// What may be wrong with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PumpFaults {
+pub(crate) struct PumpFaults {
     /// The drive trips.
-    pub(super) trip: bool,
+    pub(crate) trip: bool,
     /// The motor turns, the impeller does not.
-    pub(super) sheared: bool,
+    pub(crate) sheared: bool,
 }
 
 /// Drive and impeller.
 #[derive(Clone, Debug)]
-pub(super) struct Pump {
+pub(crate) struct Pump {
     params: PumpParams,
     drive: Drive,
     /// Speed of the impeller, share of full speed.
@@ -54,25 +54,25 @@ pub(super) struct Pump {
 
 /// Head against flow at one speed, SI.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct PumpCurve {
-    pub(super) shutoff_pa: f64,
-    pub(super) fall: f64,
+pub(crate) struct PumpCurve {
+    pub(crate) shutoff_pa: f64,
+    pub(crate) fall: f64,
 }
 
 impl PumpCurve {
     /// Head in Pa at a flow in m³/s.
-    pub(super) fn head(&self, flow: f64) -> f64 {
+    pub(crate) fn head(&self, flow: f64) -> f64 {
         self.shutoff_pa - self.fall * flow * flow
     }
 }
 
 impl Pump {
-    pub(super) fn new(params: PumpParams) -> Self {
+    pub(crate) fn new(params: PumpParams) -> Self {
         Self { params, drive: Drive::Stopped, impeller: 0.0, driven: false }
     }
 
     /// Moves drive and impeller on by `dt`.
-    pub(super) fn step(&mut self, run: bool, setpoint: f64, faults: PumpFaults, dt: f64) {
+    pub(crate) fn step(&mut self, run: bool, setpoint: f64, faults: PumpFaults, dt: f64) {
         self.drive = self.next_drive(run, setpoint, faults.trip, dt);
         self.driven = !faults.sheared && self.speed() > 0.0;
         let (target, lag) =
@@ -97,29 +97,29 @@ impl Pump {
         Drive::Running { speed: target.clamp(speed - reach, speed + reach) }
     }
 
-    pub(super) fn drive(&self) -> Drive {
+    pub(crate) fn drive(&self) -> Drive {
         self.drive
     }
 
     /// Speed that the drive gives the motor; a drive that is off shows zero, also while the impeller coasts.
-    pub(super) fn speed(&self) -> f64 {
+    pub(crate) fn speed(&self) -> f64 {
         match self.drive {
             Drive::Stopped | Drive::Tripped => 0.0,
             Drive::Running { speed } => speed,
         }
     }
 
-    pub(super) fn impeller(&self) -> f64 {
+    pub(crate) fn impeller(&self) -> f64 {
         self.impeller
     }
 
     /// The curve right now. `prime` falls from 1 to 0 as the pump draws air.
-    pub(super) fn curve_now(&self, prime: f64) -> PumpCurve {
+    pub(crate) fn curve_now(&self, prime: f64) -> PumpCurve {
         Self::curve(&self.params, self.impeller, prime)
     }
 
     /// The curve at a speed.
-    pub(super) fn curve(params: &PumpParams, impeller: f64, prime: f64) -> PumpCurve {
+    pub(crate) fn curve(params: &PumpParams, impeller: f64, prime: f64) -> PumpCurve {
         let worn = 1.0 - WEAR_OF_HEAD * params.wear;
         PumpCurve {
             shutoff_pa: 1000.0 * params.shutoff_kpa * worn * prime * impeller * impeller,
@@ -128,7 +128,7 @@ impl Pump {
     }
 
     /// Electric power in W while moving `flow` m³/s against `head` Pa.
-    pub(super) fn power(&self, flow: f64, head: f64) -> f64 {
+    pub(crate) fn power(&self, flow: f64, head: f64) -> f64 {
         match self.drive {
             Drive::Stopped | Drive::Tripped => 0.0,
             Drive::Running { .. } if self.driven => {
@@ -139,7 +139,7 @@ impl Pump {
     }
 
     /// Power that ends in the coolant, of an electric power, W.
-    pub(super) fn heat(&self, power: f64) -> f64 {
+    pub(crate) fn heat(&self, power: f64) -> f64 {
         self.params.heat_share * power
     }
 

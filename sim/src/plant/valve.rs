@@ -19,7 +19,7 @@ const ARRIVED: f64 = 1e-6;
 
 /// Motor, stem and ports.
 #[derive(Clone, Debug)]
-pub(super) struct Valve {
+pub(crate) struct Valve {
     params: ValveParams,
     motor: f64,
     stem: f64,
@@ -29,12 +29,12 @@ pub(super) struct Valve {
 }
 
 impl Valve {
-    pub(super) fn new(params: ValveParams) -> Self {
+    pub(crate) fn new(params: ValveParams) -> Self {
         Self { params, motor: 0.0, stem: 0.0, turning: false, blocked_s: 0.0 }
     }
 
     /// Drives towards `setpoint` for `dt`.
-    pub(super) fn step(&mut self, setpoint: f64, stuck: bool, dt: f64) {
+    pub(crate) fn step(&mut self, setpoint: f64, stuck: bool, dt: f64) {
         let way = setpoint - self.motor;
         // Once it turns it goes all the way, and end positions are always driven to.
         let at_end = setpoint <= 0.0 || setpoint >= 1.0;
@@ -50,17 +50,17 @@ impl Valve {
     }
 
     /// Position as the actuator feels it, 0 to 1.
-    pub(super) fn motor(&self) -> f64 {
+    pub(crate) fn motor(&self) -> f64 {
         self.motor
     }
 
     /// The motor has pushed in vain for too long.
-    pub(super) fn fault(&self) -> bool {
+    pub(crate) fn fault(&self) -> bool {
         self.blocked_s > self.params.fault_after_s
     }
 
     /// Share of the flow that goes through heat recovery.
-    pub(super) fn recovery_share(&self) -> f64 {
+    pub(crate) fn recovery_share(&self) -> f64 {
         let share = 1.0 - port(self.params.characteristic, 1.0 - self.stem);
         share.clamp(self.params.leakage, 1.0 - self.params.leakage)
     }

@@ -66,7 +66,7 @@ impl GpuParams {
 
     /// A socket without a GPU.
     #[must_use]
-    pub(in crate::plant) fn absent(self) -> Self {
+    pub(crate) fn absent(self) -> Self {
         Self { base_watts: 0.0, leakage_watts: 0.0, work_watts: 0.0, ..self }
     }
 
@@ -203,7 +203,7 @@ impl PlantParams {
 
 impl ExchangerParams {
     /// Larger plates, the same temperatures.
-    const fn for_heat(self, share: f64) -> Self {
+    pub(crate) const fn for_heat(self, share: f64) -> Self {
         Self {
             hot_film: self.hot_film * share,
             cold_film: self.cold_film * share,
