@@ -6,9 +6,9 @@
 //!                                                       T_mixed ≤ T_max,  T_mixed − T ≤ ΔT_max
 //! ```
 //!
-//! The limits of the mixed river are those of the German ordinance on surface waters (Oberflächengewässerverordnung of 2016, annex 7, no. 2.1.1,
-//! good status) by fish community. Those of discharge and exchanger are estimates after notes and permits of other
-//! plants: no permit of the Eisbach is public. A real permit replaces them all.
+//! The limits of the mixed river are those of the German ordinance on surface waters (Oberflächengewässerverordnung of
+//! 2016, annex 7, no. 2.1.1, good status) by fish community. Those of discharge and exchanger are estimates after notes
+//! and permits of other plants: no permit of the Eisbach is public. A real permit replaces them all.
 
 use core::fmt;
 

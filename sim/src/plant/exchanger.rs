@@ -56,6 +56,10 @@ pub(crate) struct WalledExchanger {
     step_share: f64,
     /// Heat in the wall above its first state, J.
     stored: f64,
+    /// Fouling but for what a fault says, K/W.
+    own_fouling: f64,
+    /// Share of the conductance that a fault has taken.
+    lost: f64,
 }
 
 /// Heat through a [`WalledExchanger`] in one step, W.
@@ -70,7 +74,18 @@ pub(crate) struct WallHeat {
 impl WalledExchanger {
     pub(crate) fn new(params: ExchangerParams, dt: f64) -> Self {
         let step_share = 1.0 - (-dt / params.wall_lag_s).exp();
-        Self { params, through: 0.0, step_share, stored: 0.0 }
+        Self { params, through: 0.0, step_share, stored: 0.0, own_fouling: params.fouling, lost: 0.0 }
+    }
+
+    /// Fouls it until this share of its conductance at design flow is gone.
+    pub(crate) fn foul(&mut self, loss: f64) {
+        // Nothing to compute anew in almost every step.
+        if (loss - self.lost).abs() > 0.0 {
+            let (params, own) = (&self.params, self.own_fouling);
+            let clean = 1.0 / params.hot_film + 1.0 / params.cold_film + own;
+            self.params.fouling = own + clean * loss / (1.0 - loss);
+            self.lost = loss;
+        }
     }
 
     pub(crate) fn step(&mut self, hot: Stream, cold: Stream, dt: f64) -> WallHeat {
@@ -124,6 +139,18 @@ mod tests {
             }
         }
         assert!(exchanger.stored().abs() < 1e-3, "{}", exchanger.stored());
+    }
+
+    #[test]
+    fn an_exchanger_that_lost_a_third_has_a_third_less_conductance() {
+        let params = PlantParams::default().cdu;
+        let mut exchanger = WalledExchanger::new(params, 0.01);
+        let design = |params: &ExchangerParams| conductance(params, params.hot_design, params.cold_design);
+        exchanger.foul(1.0 / 3.0);
+        let ratio = design(&exchanger.params) / design(&params);
+        assert!((ratio - 2.0 / 3.0).abs() < 1e-12, "{ratio}");
+        exchanger.foul(0.0);
+        assert_eq!(exchanger.params, params);
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It evaporates as warm as the wanted heat allows, never below its limit: a warm loop gives more heat, at a
-//! better COP.
+//! better COP. A single compressor is less efficient at part load, has a least load, and once started runs for a while.
 
 use super::params::HeatPumpParams;
 
@@ -31,23 +31,32 @@ pub(crate) struct HeatPump {
     /// Heat from the branch, W.
     source: f64,
     cop: f64,
+    /// The compressor runs; only where it has a least load.
+    on: bool,
+    /// ... and for how long, s.
+    running_s: f64,
 }
 
 impl HeatPump {
     pub(crate) fn new(params: HeatPumpParams) -> Self {
-        Self { params, source: 0.0, cop: params.cop_max }
+        Self { params, source: 0.0, cop: params.cop_max, on: false, running_s: 0.0 }
+    }
+
+    /// Lifts to this temperature of the network from now on, °C.
+    pub(crate) fn set_network(&mut self, celsius: f64) {
+        self.params.network_celsius = celsius;
     }
 
     /// Runs for `dt` on a branch of `capacity` W/K that enters at `celsius`, for a network that takes
     /// `demand` W.
     pub(crate) fn step(&mut self, capacity: f64, celsius: f64, demand: f64, dt: f64) -> Lift {
-        let params = &self.params;
+        let params = self.params;
         // One side of the evaporator boils at constant temperature.
         let reach = capacity * (1.0 - (-params.evaporator / capacity).exp());
         let warmth = (celsius - params.evaporation_min_celsius).max(0.0);
         let most = (reach * warmth).min(capacity * params.branch_drop_max);
 
-        let wanted = demand * (1.0 - 1.0 / self.cop);
+        let wanted = self.runnable(demand * (1.0 - 1.0 / self.cop), dt);
         let ramp = params.ramp_watts_per_s * dt;
         self.source = wanted.clamp(self.source - ramp, self.source + ramp).min(most);
 
@@ -60,18 +69,36 @@ impl HeatPump {
         self.cop
     }
 
+    /// What the compressor can do of `wanted` W: no less than its least load, or nothing.
+    fn runnable(&mut self, wanted: f64, dt: f64) -> f64 {
+        let load = &self.params.part_load;
+        if load.least <= 0.0 {
+            return wanted;
+        }
+        let least = load.least * load.full_watts;
+        self.running_s = if self.on { self.running_s + dt } else { 0.0 };
+        // A network that takes nothing at all trips it, whatever its least run.
+        let held = self.on && self.running_s < load.run_s && wanted > 0.0;
+        self.on = wanted >= least || held;
+        if self.on { wanted.clamp(least, load.full_watts) } else { 0.0 }
+    }
+
     fn cop_at(&self, evaporation_celsius: f64) -> f64 {
         let condenser = self.params.network_celsius + self.params.condenser_approach + KELVIN_AT_0_CELSIUS;
         let lift = condenser - (evaporation_celsius + KELVIN_AT_0_CELSIUS);
         // A source warmer than the condenser needs no lift at all.
         let carnot = if lift > 0.0 { condenser / lift } else { f64::INFINITY };
-        (self.params.carnot_share * carnot).min(self.params.cop_max)
+        let load = &self.params.part_load;
+        let idle = 1.0 - (self.source / load.full_watts).clamp(0.0, 1.0);
+        let share = self.params.carnot_share * (1.0 - load.loss * idle);
+        (share * carnot).min(self.params.cop_max)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plant::params::PartLoad;
 
     fn settled(capacity: f64, celsius: f64, demand: f64) -> (HeatPump, Lift) {
         let mut pump = HeatPump::new(HeatPumpParams::DISTRICT);
@@ -90,6 +117,54 @@ mod tests {
             let cop = pump.cop_at(35.0);
             assert!((cop / published - 1.0).abs() < 0.015, "{network} °C: {cop}");
         }
+    }
+
+    #[test]
+    fn cop_by_return_and_network_is_as_tabled() {
+        for (network, row) in [
+            (60.0, [4.14, 4.73, 5.52, 6.63, 8.28]),
+            (70.0, [3.41, 3.79, 4.26, 4.87, 5.69]),
+            (80.0, [2.92, 3.19, 3.51, 3.90, 4.39]),
+        ] {
+            let params = HeatPumpParams { cop_max: 20.0, ..HeatPumpParams::DISTRICT };
+            let mut pump = HeatPump::new(params);
+            pump.set_network(network);
+            for (return_, tabled) in [35.0, 40.0, 45.0, 50.0, 55.0].into_iter().zip(row) {
+                let cop = pump.cop_at(return_ - 10.0);
+                assert!((cop - tabled).abs() < 0.006, "{network} °C from {return_} °C: {cop}, {tabled}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_compressor_loses_efficiency_towards_no_load() {
+        let params = HeatPumpParams { part_load: PartLoad::COMPRESSOR, ..HeatPumpParams::DISTRICT };
+        let cop = |load: f64| HeatPump { source: 8000.0 * load, ..HeatPump::new(params) }.cop_at(35.0);
+        assert!((cop(0.3) / cop(1.0) - (1.0 - 0.15 * 0.7)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_compressor_runs_for_ten_minutes_or_not_at_all() {
+        let params = HeatPumpParams { part_load: PartLoad::COMPRESSOR, ..HeatPumpParams::DISTRICT };
+        let mut pump = HeatPump::new(params);
+        let mut source = |demand, seconds: u32| {
+            (0..seconds * 10).map(|_| pump.step(800.0, 45.0, demand, 0.1).source).last().unwrap_or_default()
+        };
+        assert!(source(1500.0, 60).abs() < 1e-9, "too little to start for");
+        assert!(source(6000.0, 60) > 4000.0);
+        assert!((source(1500.0, 300) - 2400.0).abs() < 1.0, "least load");
+        assert!(source(1500.0, 300).abs() < 1e-9, "ten minutes are over");
+        assert!(source(6000.0, 60) > 4000.0);
+        assert!(source(0.0, 60).abs() < 1e-9, "nobody takes anything");
+    }
+
+    #[test]
+    fn its_load_changes_by_four_percent_a_second() {
+        let mut pump = HeatPump::new(HeatPumpParams::DISTRICT);
+        for _ in 0..500 {
+            pump.step(800.0, 45.0, 10_000.0, 0.01);
+        }
+        assert!((pump.source - 5.0 * 400.0).abs() < 1.0, "{}", pump.source);
     }
 
     #[test]

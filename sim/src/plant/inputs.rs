@@ -68,12 +68,17 @@ impl Default for GpuActuators {
 pub struct Boundary {
     /// River temperature, -5 to 40 °C.
     pub river_celsius: f64,
+    /// Water that the river's pump draws, share of its design, 0 to 1: less through a full screen, none from a drained
+    /// creek.
+    pub river_intake: f64,
     /// Room temperature, -20 to 60 °C.
     pub room_celsius: f64,
     /// Relative humidity of the room, 0 to 1.
     pub room_humidity: f64,
     /// Heat that the district network takes if it can get it, W: recovered heat and compressor together.
     pub heat_demand_watts: f64,
+    /// Supply temperature that the district network wants, 30 to 95 °C; `None` for the heat pump's own.
+    pub network_celsius: Option<f64>,
     /// Work asked of each GPU, 0 to 1.
     pub utilisation: [f64; GPUS],
 }
@@ -83,9 +88,11 @@ impl Default for Boundary {
     fn default() -> Self {
         Self {
             river_celsius: 12.0,
+            river_intake: 1.0,
             room_celsius: 24.0,
             room_humidity: 0.5,
             heat_demand_watts: 8000.0,
+            network_celsius: None,
             utilisation: [0.0; GPUS],
         }
     }
@@ -96,9 +103,11 @@ impl Boundary {
     pub(super) fn held(&self) -> Self {
         Self {
             river_celsius: held(self.river_celsius, -5.0, 40.0),
+            river_intake: held(self.river_intake, 0.0, 1.0),
             room_celsius: held(self.room_celsius, -20.0, 60.0),
             room_humidity: held(self.room_humidity, 0.0, 1.0),
             heat_demand_watts: held(self.heat_demand_watts, 0.0, 1e6),
+            network_celsius: self.network_celsius.map(|celsius| held(celsius, 30.0, 95.0)),
             utilisation: self.utilisation.map(|share| held(share, 0.0, 1.0)),
         }
     }

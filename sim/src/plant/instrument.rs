@@ -43,6 +43,11 @@ impl Instrument {
 
     /// What it shows after one step of `truth`. The first time it has been looking at the truth for long.
     pub(super) fn read(&mut self, truth: f64, noise: &mut Noise) -> f64 {
+        self.read_rough(truth, 1.0, noise)
+    }
+
+    /// The same where the truth itself flickers: with `rough` times the noise.
+    pub(super) fn read_rough(&mut self, truth: f64, rough: f64, noise: &mut Noise) -> f64 {
         let share = if self.shown.is_some() { self.step_share } else { 1.0 };
         self.lagged += share * (truth - self.lagged);
         match self.shown {
@@ -52,15 +57,15 @@ impl Instrument {
             }
             Some(_) | None => {
                 self.until_refresh = self.spec.refresh_steps.saturating_sub(1);
-                let shown = self.measure(noise);
+                let shown = self.measure(rough, noise);
                 self.shown = Some(shown);
                 shown
             }
         }
     }
 
-    fn measure(&self, noise: &mut Noise) -> f64 {
-        let spread = self.spec.noise + self.spec.noise_share * self.lagged.abs();
+    fn measure(&self, rough: f64, noise: &mut Noise) -> f64 {
+        let spread = rough * (self.spec.noise + self.spec.noise_share * self.lagged.abs());
         let flicker = if spread > 0.0 { spread * noise.normal() } else { 0.0 };
         quantised(self.lagged + self.spec.bias + flicker, self.spec.quantum)
     }

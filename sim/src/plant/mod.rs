@@ -32,6 +32,7 @@ mod model_tests;
 pub(crate) mod node_loop;
 mod params;
 pub(crate) mod pump;
+mod pump_set;
 mod record;
 mod sensors;
 #[cfg(test)]
@@ -42,14 +43,15 @@ mod vessel;
 
 pub use air::dew_point;
 pub use coolant::Coolant;
-pub use faults::{Fault, FaultKind, UnknownFault};
+pub use faults::{Fault, FaultKind, SensorError, UnknownFault};
 pub use gpu::GpuState;
 pub use hydraulics::Resistance;
 pub use inputs::{Actuators, Boundary, GpuActuators};
 pub use instrument::InstrumentSpec;
 pub use params::{
     Characteristic, ExchangerParams, FacilityParams, GpuParams, HeatPumpParams, InstrumentParams, LoopParams,
-    PlantParams, PlateParams, PumpParams, RestParams, ValveParams, VesselParams,
+    PartLoad, PlantParams, PlateParams, PumpParams, RestParams, StandbyParams, Stiction, ValveParams,
+    VesselParams,
 };
 pub use sensors::{GpuSensors, LeakSensors, MeterSensors, PumpSensors, RoomSensors, Sensors, ValveSensors};
 pub use truth::{
@@ -57,12 +59,13 @@ pub use truth::{
 };
 
 use self::exchanger::Stream;
-use self::facility::{Cooling, Facility};
+use self::facility::{Cooling, Ends, Facility};
 use self::faults::Faults;
 use self::gpu::{Gpu, Task};
 use self::hydraulics::{Hydraulics, M3_S_PER_LPM, Thickness};
 use self::node_loop::{Carried, HeatIn, NodeLoop};
 use self::pump::Pump;
+use self::pump_set::{PumpSet, SetFaults};
 use self::sensors::Instruments;
 use self::valve::Valve;
 use self::vessel::Vessel;
@@ -108,7 +111,7 @@ pub struct Plant {
     params: PlantParams,
     gpus: [Gpu; GPUS],
     node_loop: NodeLoop,
-    pump: Pump,
+    pump: PumpSet,
     vessel: Vessel,
     facility: Facility,
     valve: Valve,
@@ -133,7 +136,7 @@ impl Plant {
         Self {
             gpus,
             node_loop: NodeLoop::new(&params, START_CELSIUS, DT),
-            pump: Pump::new(params.pump),
+            pump: PumpSet::new(&params),
             vessel: Vessel::new(params.vessel),
             facility: Facility::new(&params, START_CELSIUS, DT),
             valve: Valve::new(params.valve),
@@ -176,6 +179,7 @@ impl Plant {
     /// Advances the world by [`DT`].
     pub fn step(&mut self, actuators: &Actuators, boundary: &Boundary) {
         let (actuators, boundary) = (actuators.held(&self.params.gpu), boundary.held());
+        let boundary = self.faults.around(&boundary, DT);
         self.steps += 1;
 
         let carried = self.circulate(&actuators);
@@ -191,6 +195,8 @@ impl Plant {
         let power = PowerTruth { room: out.to_room, ..power };
         self.record(&actuators, &boundary, &carried, &cooling, power);
         self.sensors = self.instruments.read(&self.truth, &mut self.noise);
+        self.faults.spoil(&mut self.sensors);
+        self.faults.age(DT);
     }
 
     /// What the sensors show.
@@ -244,9 +250,20 @@ impl Plant {
 
     /// Turns the pump and moves the coolant.
     fn circulate(&mut self, actuators: &Actuators) -> Carried {
-        self.pump.step(actuators.pump_run, actuators.pump_speed, self.faults.pump(), DT);
-        self.vessel.step(self.node_loop.mean_celsius(), self.faults.hole_mm(), DT);
-        self.node_loop.circulate(self.pump.curve_now(self.vessel.prime()), self.faults.clogging(), DT)
+        let faults = SetFaults {
+            pump: self.faults.pump(),
+            standby_fails: self.faults.has(FaultKind::StandbyFailed),
+            wear: self.faults.wear(),
+        };
+        self.pump.step(actuators.pump_run, actuators.pump_speed, faults, DT);
+        let celsius = self.node_loop.mean_celsius();
+        self.vessel.step(celsius, self.faults.hole_mm(), DT);
+        let flow = self.truth.node_loop.flow_lpm * M3_S_PER_LPM;
+        let suction = Pump::suction(&self.params.pump, self.vessel.pressure_kpa(), celsius, flow);
+        let prime = self.vessel.prime() * self.faults.airless() * suction;
+        self.truth.pump.air = 1.0 - prime;
+        self.node_loop.foul(self.faults.cdu_loss());
+        self.node_loop.circulate(self.pump.curve_now(prime), self.faults.clogging(), DT)
     }
 
     /// Lets the GPUs work; returns the heat into each plate, W.
@@ -270,12 +287,18 @@ impl Plant {
 
     /// Moves the recovery valve and cools the facility's water.
     fn cool(&mut self, actuators: &Actuators, boundary: &Boundary) -> Cooling {
+        self.valve.set_stiction(self.faults.stiction());
         self.valve.step(actuators.valve, self.faults.has(FaultKind::StuckValve), DT);
-        let river = self.faults.river(boundary.river_celsius, DT);
-        let demand = self.faults.demand(boundary.heat_demand_watts);
-        self.truth.facility.river_celsius = river;
-        self.truth.facility.heat_demand_watts = demand;
-        self.facility.cool(self.valve.recovery_share(), river, demand, DT)
+        self.facility.foul(self.faults.river_loss());
+        self.facility.set_network(boundary.network_celsius.unwrap_or(self.params.heat_pump.network_celsius));
+        let ends = Ends {
+            recovery_share: self.valve.recovery_share(),
+            river_celsius: boundary.river_celsius,
+            river_intake: boundary.river_intake,
+            demand: boundary.heat_demand_watts,
+            pump_runs: !self.faults.has(FaultKind::FacilityPumpLost),
+        };
+        self.facility.cool(&ends, DT)
     }
 
     /// Heat and power of this step, but for what leaves to the room.

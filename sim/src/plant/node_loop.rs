@@ -136,6 +136,11 @@ impl NodeLoop {
         &self.plates
     }
 
+    /// Fouls the CDU's exchanger until this share of its conductance is gone.
+    pub(super) fn foul(&mut self, loss: f64) {
+        self.cdu.foul(loss);
+    }
+
     /// Out of the plates, mixed, °C.
     pub(super) fn return_celsius(&self) -> f64 {
         self.return_celsius

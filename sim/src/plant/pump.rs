@@ -9,6 +9,7 @@
 //!  head = n²·H0 − a·Q²        Q ~ n    H ~ n²    P ~ n³
 //! ```
 
+use super::coolant::Coolant;
 use super::hydraulics::M3_S_PER_LPM;
 use super::params::PumpParams;
 
@@ -18,6 +19,12 @@ const WEAR_OF_HEAD: f64 = 0.25;
 const WEAR_OF_EFFICIENCY: f64 = 0.30;
 /// Efficiency far off the best point (estimate).
 const EFFICIENCY_MIN: f64 = 0.05;
+/// Head lost for each metre of suction head that is missing (estimate).
+const LOSS_PER_METRE: f64 = 0.1;
+/// A pump wants this much more suction head than it needs on paper (estimate).
+const SUCTION_RESERVE: f64 = 1.1;
+const GRAVITY: f64 = 9.81;
+const AMBIENT_KPA: f64 = 101.3;
 
 /// What the drive is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +57,8 @@ pub(crate) struct Pump {
     /// Speed of the impeller, share of full speed.
     impeller: f64,
     driven: bool,
+    /// Its wear but for what a fault says.
+    own_wear: f64,
 }
 
 /// Head against flow at one speed, SI.
@@ -68,7 +77,12 @@ impl PumpCurve {
 
 impl Pump {
     pub(crate) fn new(params: PumpParams) -> Self {
-        Self { params, drive: Drive::Stopped, impeller: 0.0, driven: false }
+        Self { params, drive: Drive::Stopped, impeller: 0.0, driven: false, own_wear: params.wear }
+    }
+
+    /// Wears it to this, or to its own.
+    pub(crate) fn set_wear(&mut self, wear: Option<f64>) {
+        self.params.wear = wear.unwrap_or(self.own_wear);
     }
 
     /// Moves drive and impeller on by `dt`.
@@ -143,6 +157,16 @@ impl Pump {
         self.params.heat_share * power
     }
 
+    /// Share of the head that is left when the suction head is short: 1 in a loop under pressure, less when the pump
+    /// cavitates. `inlet_kpa` is over ambient, `flow` in m³/s.
+    pub(crate) fn suction(params: &PumpParams, inlet_kpa: f64, celsius: f64, flow: f64) -> f64 {
+        let weight = Coolant::PG25.density(celsius) * GRAVITY;
+        let available_m = (AMBIENT_KPA + inlet_kpa - vapour_kpa(celsius)) * 1000.0 / weight;
+        let share = flow / (params.best_lpm * M3_S_PER_LPM);
+        let missing_m = SUCTION_RESERVE * params.suction_m * share * share - available_m;
+        (1.0 - LOSS_PER_METRE * missing_m.max(0.0)).max(0.0)
+    }
+
     fn efficiency(&self, flow: f64) -> f64 {
         let best = self.params.best_lpm * M3_S_PER_LPM * self.impeller.max(0.01);
         let distance = flow / best - 1.0;
@@ -150,6 +174,11 @@ impl Pump {
         let efficiency = self.params.efficiency * worn * (1.0 - self.params.droop * distance * distance);
         efficiency.max(EFFICIENCY_MIN)
     }
+}
+
+/// Pressure at which water boils, kPa (Magnus formula). Glycol boils a little later.
+fn vapour_kpa(celsius: f64) -> f64 {
+    0.611 * (17.62 * celsius / (243.12 + celsius)).exp()
 }
 
 #[cfg(test)]
@@ -214,6 +243,31 @@ mod tests {
         coast(&mut pump, PumpFaults { trip: false, sheared: true }, 1.5);
         assert_eq!(pump.drive(), Drive::Running { speed: 1.0 });
         assert!((pump.impeller() - (-1.0_f64).exp()).abs() < 0.01, "{}", pump.impeller());
+    }
+
+    #[test]
+    fn a_pump_cavitates_only_when_its_inlet_has_lost_its_pressure() {
+        let hungry = PumpParams { suction_m: 12.0, ..PumpParams::NODE };
+        let flow = 12.0 * M3_S_PER_LPM;
+        let left = |params: &PumpParams, kpa, celsius| Pump::suction(params, kpa, celsius, flow);
+        assert!((left(&PumpParams::NODE, 0.0, 50.0) - 1.0).abs() < 1e-12);
+        assert!((left(&hungry, 150.0, 50.0) - 1.0).abs() < 1e-12);
+        assert!((0.4..0.8).contains(&left(&hungry, 0.0, 50.0)), "{}", left(&hungry, 0.0, 50.0));
+        assert!(left(&hungry, 0.0, 80.0) < left(&hungry, 0.0, 50.0), "hot water boils sooner");
+    }
+
+    #[test]
+    fn a_worn_out_pump_has_a_quarter_less_head_and_needs_more_power_for_the_same() {
+        let (mut worn, mut new) = (running(1.0), running(1.0));
+        worn.set_wear(Some(1.0));
+        new.set_wear(Some(0.0));
+        let ratio = worn.curve_now(1.0).shutoff_pa / new.curve_now(1.0).shutoff_pa;
+        assert!((ratio - 0.75).abs() < 1e-12, "{ratio}");
+        let flow = 11.0 * M3_S_PER_LPM;
+        let watts = |pump: &Pump| pump.power(flow, 80e3) - PumpParams::NODE.drive_watts;
+        assert!((watts(&new) / watts(&worn) - 0.70).abs() < 1e-9);
+        worn.set_wear(None);
+        assert_eq!(worn.curve_now(1.0), running(1.0).curve_now(1.0));
     }
 
     #[test]

@@ -25,13 +25,16 @@ impl Plant {
             time_s: self.steps as f64 * DT,
             gpus: self.truth.gpus,
             node_loop: self.loop_truth(carried),
-            pump: self.pump_truth(carried),
+            pump: self.pump_truth(carried, self.truth.pump.air),
             valve: self.valve_truth(cooling),
             facility: FacilityTruth {
                 supply_celsius: cooling.supply_celsius,
                 return_celsius: cooling.hot_celsius,
+                river_celsius: boundary.river_celsius,
+                heat_demand_watts: boundary.heat_demand_watts,
                 cop: self.facility.cop(),
-                ..self.truth.facility
+                flow_lpm: self.facility.flow() / M3_S_PER_LPM,
+                river_intake: boundary.river_intake,
             },
             room: RoomTruth {
                 celsius: boundary.room_celsius,
@@ -78,13 +81,15 @@ impl Plant {
         }
     }
 
-    fn pump_truth(&self, carried: &Carried) -> PumpTruth {
+    fn pump_truth(&self, carried: &Carried, air: f64) -> PumpTruth {
         PumpTruth {
             running: matches!(self.pump.drive(), Drive::Running { .. }),
             tripped: self.pump.drive() == Drive::Tripped,
             speed: self.pump.speed(),
             impeller: self.pump.impeller(),
             head_kpa: carried.flows.head_pa / 1000.0,
+            on_standby: self.pump.on_standby(),
+            air,
         }
     }
 

@@ -9,6 +9,9 @@ use super::truth::{GpuTruth, Truth};
 use super::{DT, GPUS};
 use crate::rng::Noise;
 
+/// A pump that draws air makes flow and head flicker by this much more than they do (estimate).
+const ROUGH: f64 = 5.0;
+
 /// What the sensors show.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Sensors {
@@ -202,14 +205,14 @@ impl Instruments {
             alarm: truth.pump.tripped,
             speed,
             rpm: (speed * self.rated_rpm).round(),
-            head_kpa: self.pump_head.read(truth.pump.head_kpa, noise).max(0.0),
+            head_kpa: self.pump_head.read_rough(truth.pump.head_kpa, roughness(truth), noise).max(0.0),
             power_watts: self.pump_power.read(truth.power.pump, noise),
             inlet_kpa: self.inlet.read(truth.node_loop.inlet_kpa, noise).max(0.0),
         }
     }
 
     fn read_meter(&mut self, truth: &Truth, noise: &mut Noise) -> MeterSensors {
-        let flow = self.flow.read(truth.node_loop.flow_lpm, noise);
+        let flow = self.flow.read_rough(truth.node_loop.flow_lpm, roughness(truth), noise);
         MeterSensors {
             flow_lpm: if flow < self.flow_cutoff_lpm { 0.0 } else { flow },
             supply_celsius: self.supply.read(truth.node_loop.supply_celsius, noise),
@@ -247,6 +250,11 @@ impl GpuInstruments {
         };
         (gpu.present && gpu.state != GpuState::Off).then_some(shown)
     }
+}
+
+/// Noise of flow and head against what it is in a loop without air.
+fn roughness(truth: &Truth) -> f64 {
+    if truth.pump.air > 0.0 { ROUGH } else { 1.0 }
 }
 
 /// SM clocks come in steps of this.

@@ -89,6 +89,10 @@ pub struct PumpTruth {
     pub impeller: f64,
     /// Head, kPa.
     pub head_kpa: f64,
+    /// The second pump runs in place of the first.
+    pub on_standby: bool,
+    /// Share of the head that air and cavitation take.
+    pub air: f64,
 }
 
 /// The recovery valve.
@@ -121,6 +125,10 @@ pub struct FacilityTruth {
     pub heat_demand_watts: f64,
     /// COP of the heat pump.
     pub cop: f64,
+    /// Flow, L/min.
+    pub flow_lpm: f64,
+    /// Water that the river's pump draws, share of its design.
+    pub river_intake: f64,
 }
 
 /// Room air.

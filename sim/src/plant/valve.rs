@@ -2,7 +2,7 @@
 //! recovery.
 //!
 //! ```text
-//!  set-point ──► motor (dead-band, 60 s stroke) ──► stem (play) ──► share through recovery
+//!  set-point ──► motor (dead-band, 60 s stroke) ──► stem (play, stiction) ──► share through recovery
 //!                  └─► feedback
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! nearly closed a step changes the cooling by a constant share, which keeps the loop's gain even where the
 //! loop works.
 
+pub(super) use super::params::Stiction;
 use super::params::{Characteristic, ValveParams};
 
 /// Below this opening the equal-percentage port closes in a straight line.
@@ -24,13 +25,22 @@ pub(crate) struct Valve {
     motor: f64,
     stem: f64,
     turning: bool,
+    stiction: Stiction,
+    /// The stem has broken loose and follows the motor.
+    sliding: bool,
     /// How long the motor has pushed without moving, s.
     blocked_s: f64,
 }
 
 impl Valve {
     pub(crate) fn new(params: ValveParams) -> Self {
-        Self { params, motor: 0.0, stem: 0.0, turning: false, blocked_s: 0.0 }
+        let stiction = params.stiction;
+        Self { params, motor: 0.0, stem: 0.0, turning: false, stiction, sliding: false, blocked_s: 0.0 }
+    }
+
+    /// Makes the stem stick like this, or in its own way.
+    pub(crate) fn set_stiction(&mut self, stiction: Option<Stiction>) {
+        self.stiction = stiction.unwrap_or(self.params.stiction);
     }
 
     /// Drives towards `setpoint` for `dt`.
@@ -46,7 +56,17 @@ impl Valve {
             self.motor += way.clamp(-reach, reach);
         }
         let play = self.params.play / 2.0;
-        self.stem = self.stem.clamp(self.motor - play, self.motor + play).clamp(0.0, 1.0);
+        let pushed = self.stem.clamp(self.motor - play, self.motor + play).clamp(0.0, 1.0);
+        self.stem = if self.stiction.stick > 0.0 { self.slip(pushed) } else { pushed };
+    }
+
+    /// Where a sticking stem goes that is pushed to `pushed`: nowhere, until the strain breaks it loose.
+    fn slip(&mut self, pushed: f64) -> f64 {
+        let Stiction { stick, jump } = self.stiction;
+        let strain = pushed - self.stem;
+        let holds = if self.sliding { stick - jump } else { stick };
+        self.sliding = strain.abs() > holds;
+        if self.sliding { pushed - (stick - jump).copysign(strain) } else { self.stem }
     }
 
     /// Position as the actuator feels it, 0 to 1.
@@ -61,7 +81,8 @@ impl Valve {
 
     /// Share of the flow that goes through heat recovery.
     pub(crate) fn recovery_share(&self) -> f64 {
-        let share = 1.0 - port(self.params.characteristic, 1.0 - self.stem);
+        let inherent = port(self.params.characteristic, 1.0 - self.stem);
+        let share = 1.0 - installed(inherent, self.params.authority);
         share.clamp(self.params.leakage, 1.0 - self.params.leakage)
     }
 }
@@ -75,6 +96,14 @@ fn port(characteristic: Characteristic, opening: f64) -> f64 {
             if opening < SEAT { curve(SEAT) * opening / SEAT } else { curve(opening) }
         }
     }
+}
+
+/// Flow share through a port that has only a part of its branch's pressure drop to itself.
+fn installed(inherent: f64, authority: f64) -> f64 {
+    if authority >= 1.0 || inherent <= 0.0 {
+        return inherent;
+    }
+    1.0 / (1.0 + authority * (1.0 / (inherent * inherent) - 1.0)).sqrt()
 }
 
 #[cfg(test)]
@@ -128,6 +157,44 @@ mod tests {
                 (0..=100).map(|step| port(characteristic, f64::from(step) / 100.0)).collect();
             assert!(ports.is_sorted_by(|low, high| low < high));
             assert!(ports[0].abs() < 1e-12 && (ports[100] - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_sticky_stem_waits_for_two_percent_and_then_slips_by_one() {
+        let mut valve = Valve::new(ValveParams { play: 0.0, ..ValveParams::ENERGY_VALVE });
+        drive(&mut valve, 0.5, 40.0);
+        valve.set_stiction(Some(Stiction { stick: 0.02, jump: 0.01 }));
+        let rests = valve.stem;
+        drive(&mut valve, 0.519, 10.0);
+        assert!((valve.stem - rests).abs() < 1e-9 && (valve.motor() - 0.519).abs() < 1e-5);
+        drive(&mut valve, 0.526, 10.0);
+        assert!((valve.motor() - valve.stem - 0.01).abs() < 1e-3, "{} {}", valve.motor(), valve.stem);
+        let high = valve.stem;
+        drive(&mut valve, 0.505, 10.0);
+        assert!((valve.stem - high).abs() < 1e-9, "it sticks on the way back too");
+        drive(&mut valve, 0.4, 20.0);
+        assert!((valve.stem - valve.motor() - 0.01).abs() < 1e-3, "{} {}", valve.motor(), valve.stem);
+        valve.set_stiction(None);
+        valve.step(0.4, false, DT);
+        assert!((valve.stem - valve.motor()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_port_of_little_authority_opens_early() {
+        for inherent in [0.02, 0.1, 0.5] {
+            assert!((installed(inherent, 1.0) - inherent).abs() < 1e-12);
+            assert!(installed(inherent, 0.3) > installed(inherent, 0.6));
+        }
+        assert!((installed(1.0, 0.3) - 1.0).abs() < 1e-12 && installed(0.0, 0.3).abs() < 1e-12);
+    }
+
+    #[test]
+    fn each_tenth_of_an_equal_percentage_port_changes_its_flow_by_the_same_share() {
+        let port = |opening| port(Characteristic::EqualPercentage { rangeability: 50.0 }, opening);
+        for opening in [0.1, 0.3, 0.5, 0.7, 0.9] {
+            let ratio: f64 = port(opening + 0.1) / port(opening);
+            assert!((ratio - 50.0_f64.powf(0.1)).abs() < 1e-9, "{opening}: {ratio}");
         }
     }
 

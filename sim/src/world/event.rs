@@ -11,6 +11,7 @@ use std::str::FromStr;
 use super::nvml_event::{GpuFault, GpuNumber, NodeEvent};
 use super::truth::device_name;
 use crate::devices::DeviceKind;
+use crate::plant::FaultKind;
 use crate::workload::Workload;
 
 /// What happens to the wire of a device.
@@ -86,6 +87,9 @@ pub enum Nature {
     Change,
 }
 
+/// Before the name of a fault of the plant that is mended.
+const MEND: &str = "mend-";
+
 /// GPU that a fault hits when its word names none.
 const ANY_GPU: usize = 0;
 
@@ -95,6 +99,10 @@ macro_rules! events {
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum Event {
             $(#[doc = $doc] $event,)+
+            /// A fault of the plant comes, with the numbers usual for it.
+            Break(FaultKind),
+            /// A fault of the plant goes.
+            Mend(FaultKind),
             /// A GPU falls off the bus.
             GpuLost(usize),
             /// NVML calls on a GPU do not return.
@@ -122,7 +130,8 @@ macro_rules! events {
             pub const fn nature(self) -> Nature {
                 match self {
                     $(Self::$event => Nature::$nature,)+
-                    Self::GpuLost(_) | Self::NvmlHang(_) => Nature::Fault,
+                    Self::Break(_) | Self::GpuLost(_) | Self::NvmlHang(_) => Nature::Fault,
+                    Self::Mend(_) => Nature::Mend,
                     Self::Node(event) => event.nature(),
                     Self::Gpu(fault, _) => fault.nature(),
                     Self::GpuNumber(what, ..) => what.nature(),
@@ -138,6 +147,8 @@ macro_rules! events {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$event => f.write_str($word),)+
+                    Self::Break(kind) => f.write_str(kind.name()),
+                    Self::Mend(kind) => write!(f, "{MEND}{kind}"),
                     Self::GpuLost(ANY_GPU) => f.write_str("gpu-lost"),
                     Self::NvmlHang(ANY_GPU) => f.write_str("nvml-hang"),
                     Self::GpuLost(index) => write!(f, "gpu-lost-{index}"),
@@ -193,6 +204,8 @@ impl FromStr for Event {
         let outside = || Outside::ALL.into_iter().find(|known| known.word() == word).map(Self::Outside);
         let load = || word.strip_prefix("load-")?.parse().ok().map(Self::Load);
         plain
+            .or_else(|| word.parse().ok().map(Self::Break))
+            .or_else(|| word.strip_prefix(MEND)?.parse().ok().map(Self::Mend))
             .or_else(|| on_gpu(word, "gpu-lost").map(Self::GpuLost))
             .or_else(|| on_gpu(word, "nvml-hang").map(Self::NvmlHang))
             .or_else(|| of_node(word))
@@ -205,6 +218,11 @@ impl FromStr for Event {
             .or_else(outside)
             .ok_or_else(|| UnknownEvent { word: word.to_owned() })
     }
+}
+
+/// The faults of the plant that have no word of their own above.
+fn of_plant() -> impl Iterator<Item = FaultKind> {
+    FaultKind::ALL.into_iter().filter(|kind| PLAIN.iter().all(|(word, _)| *word != kind.name()))
 }
 
 fn on_gpu(word: &str, fault: &str) -> Option<usize> {
@@ -232,9 +250,10 @@ fn on_wire(word: &str) -> Option<Event> {
 
 fn known_words() -> String {
     format!(
-        "{}, {}, {}, gpu-lost[-N], nvml-hang[-N], ({})[-N], ({})-N-NUMBER, ({})-({}), \
+        "{}, [{MEND}]({}), {}, {}, gpu-lost[-N], nvml-hang[-N], ({})[-N], ({})-N-NUMBER, ({})-({}), \
          load-(training|inference|idle|full|step|constant:LEVEL)",
         PLAIN.map(|(word, _)| word).join(", "),
+        of_plant().map(FaultKind::name).collect::<Vec<_>>().join("|"),
         NodeEvent::ALL.map(NodeEvent::word).join(", "),
         Outside::ALL.map(Outside::word).join(", "),
         GpuFault::ALL.map(GpuFault::word).join("|"),
@@ -260,6 +279,7 @@ mod tests {
             .map(|(_, event)| event)
             .into_iter()
             .chain(outside)
+            .chain(of_plant().flat_map(|kind| [Event::Break(kind), Event::Mend(kind)]))
             .chain(NodeEvent::ALL.map(Event::Node))
             .chain(gpus)
             .chain(numbers)
@@ -283,6 +303,16 @@ mod tests {
         assert_eq!("leak".parse(), Ok(Event::Leak));
         assert_eq!("silence-leak".parse(), Ok(Event::Wire(DeviceKind::LeakRelay, Wire::Silence)));
         assert_eq!("leak-sensor-fault".parse(), Ok(Event::LeakSensorFault));
+    }
+
+    #[test]
+    fn every_fault_of_the_plant_can_come_and_go_by_its_name() {
+        for kind in FaultKind::ALL {
+            assert!(kind.name().parse::<Event>().is_ok(), "{kind}");
+            assert_eq!(format!("mend-{kind}").parse(), Ok(Event::Mend(kind)));
+        }
+        assert_eq!("pump-trip".parse(), Ok(Event::PumpTrip), "it has its own word");
+        assert_eq!("sticky-valve".parse(), Ok(Event::Break(FaultKind::StickyValve)));
     }
 
     #[test]

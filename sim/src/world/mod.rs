@@ -155,6 +155,9 @@ impl World {
             Event::RiverNormal => self.calm(FaultKind::RiverHeat),
             Event::HeatDemandLost => self.surround(Fault::HeatDemandLost),
             Event::HeatDemandOk => self.calm(FaultKind::HeatDemandLost),
+            Event::Break(kind) if kind.is_outside() => self.surround(kind.typical()),
+            Event::Break(kind) => self.plant.inject(kind.typical()),
+            Event::Mend(kind) => self.calm(kind),
             Event::Wire(kind, wire) => match wire {
                 Wire::Silence => self.hub.fault(kind, devices::Fault::Silent),
                 Wire::Refuse => self.hub.fault(kind, devices::Fault::Refuse),

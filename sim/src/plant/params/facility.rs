@@ -86,6 +86,11 @@ pub struct ValveParams {
     pub dead_band: f64,
     /// Play between motor and stem. Estimate.
     pub play: f64,
+    /// How the stem sticks. A sound valve's does not.
+    pub stiction: Stiction,
+    /// Authority of the river port, 0 to 1: its share of the pressure drop of its branch when open. At 1 the flow follows
+    /// the opening's own curve. A buffer before the valve keeps pressures even: 1 (estimate).
+    pub authority: f64,
     /// A motor that does not get to its set-point for this long reports a fault, s. Estimate.
     pub fault_after_s: f64,
 }
@@ -98,8 +103,24 @@ impl ValveParams {
         stroke_s: 60.0,
         dead_band: 0.005,
         play: 0.005,
+        stiction: Stiction::NONE,
+        authority: 1.0,
         fault_after_s: 5.0,
     };
+}
+
+/// A stem that sticks and slips, by the two parameters that are usual for control valves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stiction {
+    /// The motor goes this far before the stem breaks loose, share of the stroke. A sticky valve: 2 % (estimate).
+    pub stick: f64,
+    /// The stem then slips by this much, share of the stroke. A sticky valve: 1 % (estimate).
+    pub jump: f64,
+}
+
+impl Stiction {
+    /// A stem that follows its motor.
+    pub const NONE: Self = Self { stick: 0.0, jump: 0.0 };
 }
 
 /// A heat pump that lifts recovered heat into the district network.
@@ -122,6 +143,29 @@ pub struct HeatPumpParams {
     pub cop_max: f64,
     /// Change of capacity, W/s. Estimate: 4 %/s of 10 kW.
     pub ramp_watts_per_s: f64,
+    /// What one machine does at less than full load.
+    pub part_load: PartLoad,
+}
+
+/// Limits of a single compressor. A node's share of a large machine has none of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PartLoad {
+    /// Heat from the branch at full load, W.
+    pub full_watts: f64,
+    /// Share of the efficiency lost as the load goes to nothing.
+    pub loss: f64,
+    /// Least load it can run at, share of full load.
+    pub least: f64,
+    /// Once started it runs for this long, s.
+    pub run_s: f64,
+}
+
+impl PartLoad {
+    /// As good at any load.
+    pub const NONE: Self = Self { full_watts: f64::INFINITY, loss: 0.0, least: 0.0, run_s: 0.0 };
+    /// One compressor for one node: 15 % less efficient towards no load, runs at 30 % and more, for ten minutes at
+    /// least. Estimates.
+    pub const COMPRESSOR: Self = Self { full_watts: 8000.0, loss: 0.15, least: 0.3, run_s: 600.0 };
 }
 
 impl HeatPumpParams {
@@ -135,5 +179,6 @@ impl HeatPumpParams {
         carnot_share: 0.49,
         cop_max: 8.0,
         ramp_watts_per_s: 400.0,
+        part_load: PartLoad::NONE,
     };
 }

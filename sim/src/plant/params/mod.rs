@@ -9,9 +9,11 @@ mod instruments;
 mod model;
 mod node;
 
-pub use facility::{Characteristic, ExchangerParams, FacilityParams, HeatPumpParams, ValveParams};
+pub use facility::{
+    Characteristic, ExchangerParams, FacilityParams, HeatPumpParams, PartLoad, Stiction, ValveParams,
+};
 pub use instruments::InstrumentParams;
-pub use node::{GpuParams, LoopParams, PlateParams, PumpParams, RestParams, VesselParams};
+pub use node::{GpuParams, LoopParams, PlateParams, PumpParams, RestParams, StandbyParams, VesselParams};
 
 use super::GPUS;
 
@@ -35,6 +37,8 @@ pub struct PlantParams {
     pub node_loop: LoopParams,
     /// The pump.
     pub pump: PumpParams,
+    /// A second pump like it, where there is one.
+    pub standby: Option<StandbyParams>,
     /// Expansion vessel.
     pub vessel: VesselParams,
     /// Exchanger between node loop (hot) and facility loop (cold).
@@ -70,6 +74,7 @@ impl Default for PlantParams {
             rest: RestParams::HGX,
             node_loop: LoopParams::NODE,
             pump: PumpParams::NODE,
+            standby: None,
             vessel: VesselParams::NODE,
             cdu: ExchangerParams::CDU,
             facility: FacilityParams::SHARE,

@@ -194,6 +194,7 @@ impl PlantParams {
             &mut self.facility.pipe_litres,
             &mut self.heat_pump.evaporator,
             &mut self.heat_pump.ramp_watts_per_s,
+            &mut self.heat_pump.part_load.full_watts,
             &mut self.instruments.flow_cutoff_lpm,
         ];
         numbers.into_iter().for_each(|number| *number *= share);

@@ -189,6 +189,9 @@ pub struct PumpParams {
     pub follow_s: f64,
     /// Full speed, 1/min. Estimate.
     pub rated_rpm: f64,
+    /// Suction head that it needs at its flow of best efficiency lest it cavitate (net positive suction head), m.
+    /// Estimate.
+    pub suction_m: f64,
 }
 
 impl PumpParams {
@@ -207,7 +210,23 @@ impl PumpParams {
         coast_s: 1.5,
         follow_s: 0.1,
         rated_rpm: 5600.0,
+        suction_m: 2.0,
     };
+}
+
+/// A second pump beside the first, with a check valve in each branch: it starts by itself when the first one's drive
+/// trips.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StandbyParams {
+    /// From the trip to its start, s. Estimate.
+    pub start_s: f64,
+    /// How fast it comes up, 1/s: faster than the usual ramp. Estimate.
+    pub ramp_per_s: f64,
+}
+
+impl StandbyParams {
+    /// Water moves again 3 to 5 s after the trip (estimate).
+    pub const N_PLUS_1: Self = Self { start_s: 3.0, ramp_per_s: 0.5 };
 }
 
 /// The expansion vessel: a gas cushion that sets the pressure at the pump's inlet. Estimates.
