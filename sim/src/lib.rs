@@ -16,6 +16,7 @@ pub mod closed_loop;
 pub mod control;
 pub mod demo;
 pub mod devices;
+pub mod factory;
 pub mod outside;
 pub mod plant;
 pub mod proxy;

@@ -149,7 +149,7 @@ impl Node {
 }
 
 /// Where the driver's margin is zero; where it tells none, the agent counts from the slowdown.
-fn zero_margin(rating: &Rating) -> Celsius {
+pub(crate) fn zero_margin(rating: &Rating) -> Celsius {
     let counts = !rating.lacks.contains(Features::MARGIN_TEMPERATURE);
     let celsius = if counts { rating.max_operating_celsius } else { rating.slowdown_celsius };
     Celsius::from_f32(single(celsius.into()))
