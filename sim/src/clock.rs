@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 /// Length of one plant step.
 pub const STEP: Duration = Duration::from_millis(10);
 /// Most steps made up for at once. Beyond, the plant's clock slips: an agent that was starved of processor time
@@ -33,6 +35,12 @@ impl Clock {
     pub fn now(&self) -> Duration {
         self.start.elapsed()
     }
+}
+
+/// Processor time that this process has used so far, all its threads together; zero where the system does not tell.
+#[must_use]
+pub fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Keeps plant time beside real time, one [`STEP`] after the other.

@@ -22,6 +22,7 @@ pub mod plant;
 pub mod proxy;
 pub mod rng;
 pub mod serve;
+pub mod speed;
 pub mod stage;
 pub mod workload;
 pub mod world;

@@ -9,6 +9,7 @@ use eisbach_sim::certificates::{self, CertificateArguments};
 use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
 use eisbach_sim::proxy::{self, ProxyArguments};
 use eisbach_sim::serve::{self, ServeArguments};
+use eisbach_sim::speed::{self, SpeedArguments};
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
@@ -30,9 +31,18 @@ enum Command {
     Proxy(ProxyArguments),
     /// Writes certificates for trying Modbus/TCP Security: an authority, a server, a client of each role.
     Certificates(CertificateArguments),
+    /// Measures.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Runs a command that ends with its parent.
     #[command(hide = true)]
     Leash(LeashArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Speed of one node and of a whole factory, each with its controllers.
+    Speed(SpeedArguments),
 }
 
 fn main() -> ExitCode {
@@ -52,10 +62,8 @@ fn main() -> ExitCode {
             log();
             complete(proxy::run(arguments))
         }
-        Command::Certificates(arguments) => match certificates::run(&arguments) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error),
-        },
+        Command::Certificates(arguments) => done(&certificates::run(&arguments)),
+        Command::Bench(Bench::Speed(arguments)) => done(&speed::run(&arguments)),
         Command::Leash(arguments) => fail(&demo::become_command(arguments)),
     }
 }
@@ -72,6 +80,10 @@ fn complete<E: Error>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
         Ok(runtime) => runtime.block_on(work).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS),
         Err(error) => fail(&error),
     }
+}
+
+fn done<E: Error>(result: &Result<(), E>) -> ExitCode {
+    result.as_ref().map_or_else(|error| fail(error), |()| ExitCode::SUCCESS)
 }
 
 fn fail(error: &dyn Error) -> ExitCode {
