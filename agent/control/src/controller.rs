@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
+use crate::balance::Balance;
 use crate::budget::{Budget, Budgets, LoopView};
 use crate::decision::{Decision, Escalation, GpuDecision, Leader, Reason};
 use crate::effects::Effects;
 use crate::escalation::{Escalator, Plight};
 use crate::estimate::{Estimator, NodeView};
 use crate::flow_guard::{Flow, FlowGuard, Known};
+use crate::heat::Heat;
 use crate::history::History;
 use crate::ladder::{Context, Order};
-use crate::learned::Learned;
+use crate::learned::{Learned, Learning};
 use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
 use crate::permit::RiverView;
 use crate::remote::{Fate, Remote, RemoteOutcome};
@@ -47,6 +49,9 @@ pub struct Controller {
     estimator: Estimator,
     history: History,
     guard: FlowGuard,
+    heat: Heat,
+    balance: Balance,
+    learning: Learning,
     loops: Loops,
     budgets: Budgets,
     throttle: Throttle,
@@ -89,6 +94,9 @@ impl Controller {
             estimator: Estimator::default(),
             history: History::default(),
             guard: FlowGuard::new(&tuning),
+            heat: Heat::new(&tuning),
+            balance: Balance::default(),
+            learning: Learning::default(),
             loops: Loops::default(),
             budgets: Budgets::default(),
             throttle: Throttle::default(),
@@ -120,7 +128,7 @@ impl Controller {
         self.state = self.state.next(&analysis.findings, now, &self.tuning);
         self.isolated = self.is_isolated(before, &analysis.findings);
         if before == StateName::Boot && self.state.name() != StateName::Boot {
-            self.loops.take_over(snapshot, self.guard.flow_per_percent());
+            self.loops.take_over(snapshot, self.guard.law());
         }
 
         let second = self.loops.due(now);
@@ -130,7 +138,9 @@ impl Controller {
             node: &analysis.node,
             supply: snapshot.meter.supply.usable(),
             target: analysis.target,
-            flow_per_percent: self.guard.flow_per_percent(),
+            rise: self.tuning.loop_rise,
+            heat: &self.heat,
+            law: self.guard.law(),
             remote: &analysis.remote,
         };
         self.loops.run(&task, second, now, &self.tuning);
@@ -164,6 +174,8 @@ impl Controller {
     fn analyse(&mut self, snapshot: &Snapshot, now: Millis, step_s: f32) -> Analysis {
         let node = self.estimator.view(snapshot, now, &self.tuning);
         self.history.record(now, node.mean_temperature, node.power);
+        self.heat.follow(node.power, node.most, step_s, &self.tuning);
+        self.balance.follow(node.power, snapshot, step_s);
         let known = Known {
             run: self.run,
             set_point: self.loops.held().0.value,
@@ -173,6 +185,7 @@ impl Controller {
             dt_s: step_s,
         };
         let flow = self.guard.judge(snapshot, known, &self.tuning);
+        self.learn(flow, step_s);
         self.effects.watch(snapshot, (self.loops.held().0.value, self.loops.held().1.value), now);
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
@@ -199,6 +212,32 @@ impl Controller {
         };
         let target = supply::target(snapshot, remote.supply_target, &self.tuning);
         Analysis { node, flow, findings, target, remote }
+    }
+
+    /// Learns of the loop while it is steady and nothing is wrong.
+    fn learn(&mut self, flow: Flow, step_s: f32) {
+        let sound = flow == Flow::Proven && self.state.name() == StateName::Running;
+        let settled = self.balance.settled(&self.tuning);
+        self.learning = match settled {
+            _ if !sound => Learning::Frozen,
+            None => Learning::Waiting,
+            Some(settled) => {
+                self.heat.learn(settled.power, settled.carried, step_s);
+                Learning::Active
+            }
+        };
+    }
+
+    fn learned(&self) -> Learned {
+        let settled = self.balance.settled(&self.tuning);
+        Learned {
+            full_speed_flow: self.guard.law().full(),
+            friction: self.guard.law().friction(),
+            heat_per_gpu_watt: self.heat.per_watt(),
+            learning: self.learning,
+            balance: settled.map(|settled| settled.carried.get() / self.heat.of(settled.power.get()).get()),
+            ..Learned::default()
+        }
     }
 
     /// The required part that has been silent for too long, if any.
@@ -333,7 +372,7 @@ impl Controller {
             remote: RemoteOutcome::default(),
             alarms,
             ignoring,
-            learned: Learned::default(),
+            learned: self.learned(),
         }
     }
 

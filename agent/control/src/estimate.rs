@@ -51,6 +51,8 @@ pub(crate) struct NodeView {
     pub(crate) mean_temperature: Option<(Celsius, usize)>,
     /// Sum of powers.
     pub(crate) power: Watts,
+    /// Sum of what all GPUs may draw without us.
+    pub(crate) most: Watts,
     /// The driver slows one of them down for its heat.
     pub(crate) slowed: bool,
     /// What GPUs that are expected and not listed may draw.
@@ -83,6 +85,7 @@ impl Estimator {
                 temperatures = (temperatures.0 + temperature.get(), temperatures.1 + 1);
             }
             node.power += view.power;
+            node.most += view.power_range.1;
             node.slowed |= view.slowed;
             node.hottest = smaller(node.hottest, view.margin);
             if view.answers {
@@ -96,6 +99,7 @@ impl Estimator {
         let (missing_share, count) = (missing as f32, temperatures.1 as f32);
         node.unlisted = tuning.fallback_power.1 * missing_share;
         node.power += node.unlisted;
+        node.most += node.unlisted;
         node.mean_temperature =
             (temperatures.1 > 0).then(|| (Celsius::new(temperatures.0 / count), temperatures.1));
         node.all_seen = missing == 0 && node.gpus.iter().all(|gpu| gpu.margin.is_some());

@@ -75,7 +75,7 @@ impl Bounded {
     }
 
     /// Moves by `step`, no further than the bounds. What is no number moves nothing.
-    pub fn nudge(&mut self, step: f32) {
+    pub(crate) fn nudge(&mut self, step: f32) {
         if step.is_finite() {
             self.value = (self.value + step).max(self.low).min(self.high);
         }

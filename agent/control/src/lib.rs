@@ -24,8 +24,10 @@
 #[cfg(test)]
 extern crate std;
 
+mod aim;
 mod alarm_book;
 mod alarms;
+mod balance;
 mod budget;
 mod controller;
 mod decision;
@@ -33,6 +35,8 @@ mod effects;
 mod escalation;
 mod estimate;
 mod flow_guard;
+mod flow_law;
+mod heat;
 mod history;
 mod ladder;
 mod learned;

@@ -7,11 +7,14 @@
 //!   all others       all cooling there is, at once
 //! ```
 
-use eisbach_protocol::units::{Celsius, LitersPerMinute, Millis, Percent};
+use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Millis, Percent};
 use serde::{Deserialize, Serialize};
 
+use crate::aim::Aim;
 use crate::decision::{Leader, Output, Reason};
 use crate::estimate::NodeView;
+use crate::flow_law::FlowLaw;
+use crate::heat::Heat;
 use crate::pump::{FULL_SPEED, PumpLoop, PumpOrders, PumpTask};
 use crate::remote::{Remote, RemoteOutcome};
 use crate::snapshot::Snapshot;
@@ -35,8 +38,12 @@ pub(crate) struct LoopTask<'a> {
     pub(crate) node: &'a NodeView,
     pub(crate) supply: Option<Celsius>,
     pub(crate) target: SupplyTarget,
-    /// Flow that 1 % of speed gives.
-    pub(crate) flow_per_percent: LitersPerMinute,
+    /// Rise over the plates that is wanted.
+    pub(crate) rise: Kelvin,
+    /// Heat in the loop.
+    pub(crate) heat: &'a Heat,
+    /// Which speed gives which flow.
+    pub(crate) law: &'a FlowLaw,
     /// The orders that make sense.
     pub(crate) remote: &'a Remote,
 }
@@ -44,6 +51,7 @@ pub(crate) struct LoopTask<'a> {
 /// Both loops, and their set-points of the last run, which hold until the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Loops {
+    aim: Aim,
     pump: PumpLoop,
     supply: SupplyLoop,
     last: Option<Millis>,
@@ -54,6 +62,7 @@ pub(crate) struct Loops {
 impl Default for Loops {
     fn default() -> Self {
         Self {
+            aim: Aim::default(),
             pump: PumpLoop::default(),
             supply: SupplyLoop::default(),
             last: None,
@@ -70,7 +79,7 @@ impl Loops {
     }
 
     /// Flow asked for.
-    pub(crate) fn flow(&self) -> LitersPerMinute {
+    pub(crate) const fn flow(&self) -> LitersPerMinute {
         self.pump.flow()
     }
 
@@ -85,9 +94,9 @@ impl Loops {
     }
 
     /// Seeds the loops with what pump and valve do, so that taking over moves nothing.
-    pub(crate) fn take_over(&mut self, snapshot: &Snapshot, flow_per_percent: LitersPerMinute) {
+    pub(crate) fn take_over(&mut self, snapshot: &Snapshot, law: &FlowLaw) {
         if let Some(speed) = snapshot.pump.speed.usable() {
-            self.pump.seed(speed, flow_per_percent);
+            self.pump.seed(speed, law);
         }
         if let Some(position) = snapshot.valve.position.usable() {
             self.supply.seed(position);
@@ -130,10 +139,14 @@ impl Loops {
 
     fn turn(&mut self, task: &LoopTask<'_>, all: Option<Cause>, dt_s: f32, tuning: &Tuning) {
         let manual = task.remote.manual.unwrap_or_default();
+        // An order for warmer supply takes no flow away, one for colder supply may add to it.
+        let supply = task.target.own.smaller(task.target.celsius);
+        let rise = self.aim.rise(task.supply, supply, task.rise, dt_s);
         let pump_task = PumpTask {
-            heat: task.node.power * tuning.heat_per_gpu_watt,
+            flow: tuning.flow_at(task.heat.to_carry(), rise),
+            least_flow: tuning.flow_at(task.heat.present(), rise),
             hottest: task.node.hottest,
-            flow_per_percent: task.flow_per_percent,
+            law: task.law,
             full: all,
             orders: PumpOrders { at_least: task.remote.pump_at_least, manual: manual.pump },
         };

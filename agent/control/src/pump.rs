@@ -1,19 +1,19 @@
-//! The pump loop: flow for the heat load, plus a trim for the hottest GPU.
+//! The pump loop: flow for the heat that arrives, plus a trim for the hottest GPU.
 //!
 //! ```text
-//!   GPU power ─► heat ─► flow at the rise aimed at ─► envelope ─► ÷ flow per % ─┐
-//!                                      (rises at once, forgets slowly)          ├─(+)─► slew ─► speed
-//!   hottest margin ─► PI, 0..trim_max ──────────────────────────────────────────┘
-//!                                                orders: by hand, at least ─► max ─┘ (before the slew)
+//!   heat in the coolant ÷ rise to aim at ─► flow ─► speed by the loop's law ─┐
+//!   hottest margin ─► PI, 0..trim_max ───────────────────────────────────────┴─(+)─► slew ─► speed
+//!                                                   orders: by hand, at least ─► max ─┘ (before the slew)
 //! ```
 //!
 //! The integral holds only the trim, so a limited or slewed output never eats into the feed-forward, and is frozen
 //! while the pump is at its limit in the same direction.
 
-use eisbach_protocol::units::{Kelvin, LitersPerMinute, Percent, Watts};
+use eisbach_protocol::units::{Kelvin, LitersPerMinute, Percent};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Output, Reason};
+use crate::flow_law::FlowLaw;
 use crate::remote::Fate;
 use crate::tuning::Tuning;
 
@@ -22,13 +22,15 @@ pub(crate) const FULL_SPEED: Percent = Percent::new(100.0);
 
 /// What the pump loop is asked to serve.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PumpTask {
-    /// Heat going into the loop.
-    pub(crate) heat: Watts,
+pub(crate) struct PumpTask<'a> {
+    /// Flow that carries the heat away, what is held for swings included.
+    pub(crate) flow: LitersPerMinute,
+    /// Flow that carries the heat of this moment away.
+    pub(crate) least_flow: LitersPerMinute,
     /// Smallest margin of any GPU.
     pub(crate) hottest: Option<Kelvin>,
-    /// Flow that 1 % of speed gives.
-    pub(crate) flow_per_percent: LitersPerMinute,
+    /// Which speed gives which flow.
+    pub(crate) law: &'a FlowLaw,
     /// Full speed now, whatever the loop says.
     pub(crate) full: Option<(Leader, Reason)>,
     /// What is asked for from afar.
@@ -62,8 +64,8 @@ struct Wish {
 /// The loop's memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PumpLoop {
-    /// Envelope of the flow asked for, L/min.
-    load: f32,
+    /// Flow asked for.
+    flow: LitersPerMinute,
     /// Integral of the trim, %.
     integral: f32,
     /// Last set-point, %.
@@ -75,11 +77,11 @@ pub(crate) struct PumpLoop {
 
 impl PumpLoop {
     /// Takes over from what the pump does, so that the first set-point is no bump.
-    pub(crate) fn seed(&mut self, speed: Percent, flow_per_percent: LitersPerMinute) {
+    pub(crate) fn seed(&mut self, speed: Percent, law: &FlowLaw) {
         // A drive may show more than full speed; nobody may ask it for that.
-        let speed = speed.held(Percent::ZERO, Percent::new(100.0)).get();
-        self.speed = Some(speed);
-        self.load = speed * flow_per_percent.get();
+        let speed = speed.held(Percent::ZERO, Percent::new(100.0));
+        self.speed = Some(speed.get());
+        self.flow = law.flow_at(speed);
         self.integral = 0.0;
         self.held_back = false;
     }
@@ -90,8 +92,8 @@ impl PumpLoop {
     }
 
     /// Flow asked for.
-    pub(crate) fn flow(&self) -> LitersPerMinute {
-        LitersPerMinute::new(self.load)
+    pub(crate) const fn flow(&self) -> LitersPerMinute {
+        self.flow
     }
 
     /// What became of the last task's orders.
@@ -99,8 +101,8 @@ impl PumpLoop {
         self.fates
     }
 
-    pub(crate) fn run(&mut self, task: &PumpTask, dt_s: f32, tuning: &Tuning) -> Output<Percent> {
-        self.follow_load(tuning.flow_for(task.heat), dt_s, tuning);
+    pub(crate) fn run(&mut self, task: &PumpTask<'_>, dt_s: f32, tuning: &Tuning) -> Output<Percent> {
+        self.flow = task.flow;
         if let Some((leader, reason)) = task.full {
             self.speed = Some(100.0);
             self.integral = 0.0;
@@ -111,10 +113,10 @@ impl PumpLoop {
             };
             return Output { value: Some(Percent::new(100.0)), leader, reason };
         }
-        let forward = self.load / task.flow_per_percent.get().max(0.01);
+        let forward = task.law.speed_for(task.flow);
         let trim = self.trim(task.hottest, forward, dt_s, tuning);
         let automatic = wish(forward, trim, tuning);
-        let present = tuning.flow_for(task.heat).get() / task.flow_per_percent.get().max(0.01);
+        let present = task.law.speed_for(task.least_flow.smaller(task.flow));
         let Wish { speed: wanted, leader, reason } =
             self.obey(task.orders, automatic, wish(present, trim, tuning));
         let before = self.speed.unwrap_or(wanted);
@@ -143,15 +145,6 @@ impl PumpLoop {
             manual: Fate::of(orders.manual, if held { Fate::InForce } else { clamped }),
         };
         wish
-    }
-
-    fn follow_load(&mut self, target: LitersPerMinute, dt_s: f32, tuning: &Tuning) {
-        let target = target.get();
-        if target >= self.load {
-            self.load = target;
-        } else {
-            self.load += (target - self.load) * (1.0 - libm::expf(-dt_s / tuning.load_decay_s));
-        }
     }
 
     fn trim(&mut self, hottest: Option<Kelvin>, forward: f32, dt_s: f32, tuning: &Tuning) -> f32 {
@@ -184,33 +177,32 @@ fn wish(forward: f32, trim: f32, tuning: &Tuning) -> Wish {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eisbach_protocol::units::Watts;
 
-    const PER_PERCENT: LitersPerMinute = LitersPerMinute::new(0.125);
-
-    fn task(heat: f32, margin: f32) -> PumpTask {
-        PumpTask {
-            heat: Watts::new(heat),
+    fn run(pump: &mut PumpLoop, heat: f32, margin: f32, dt_s: f32) -> Output<Percent> {
+        let tuning = Tuning::default();
+        let flow = tuning.flow_for(Watts::new(heat));
+        let task = PumpTask {
+            flow,
+            least_flow: flow,
             hottest: Some(Kelvin::new(margin)),
-            flow_per_percent: PER_PERCENT,
+            law: &FlowLaw::new(&tuning),
             full: None,
             orders: PumpOrders::default(),
-        }
+        };
+        pump.run(&task, dt_s, &tuning)
     }
 
     fn settled(heat: f32, margin: f32, pump: &mut PumpLoop) -> Output<Percent> {
-        let tuning = Tuning::default();
-        let mut output = pump.run(&task(heat, margin), 1.0, &tuning);
-        for _ in 0..600 {
-            output = pump.run(&task(heat, margin), 1.0, &tuning);
-        }
-        output
+        (0..600).fold(run(pump, heat, margin, 1.0), |_, _| run(pump, heat, margin, 1.0))
     }
 
     #[test]
     fn the_load_alone_sets_the_flow_while_margins_are_wide() {
         let output = settled(6000.0, 30.0, &mut PumpLoop::default());
-        let flow = output.value.unwrap().get() * PER_PERCENT.get();
-        assert!((flow - Tuning::default().flow_for(Watts::new(6000.0)).get()).abs() < 0.05, "{flow}");
+        let tuning = Tuning::default();
+        let flow = FlowLaw::new(&tuning).flow_at(output.value.unwrap());
+        assert!((flow - tuning.flow_for(Watts::new(6000.0))).get().abs() < 0.05, "{flow}");
         assert_eq!(output.leader, Leader::FeedForward);
     }
 
@@ -222,52 +214,37 @@ mod tests {
     }
 
     #[test]
-    fn attack_is_fast_and_decay_is_slow() {
-        let tuning = Tuning::default();
-        let mut pump = PumpLoop::default();
-        settled(1000.0, 30.0, &mut pump);
-        pump.run(&task(7000.0, 30.0), 1.0, &tuning);
-        let attacked = pump.flow().get();
-        pump.run(&task(1000.0, 30.0), 1.0, &tuning);
-        assert!((attacked - tuning.flow_for(Watts::new(7000.0)).get()).abs() < 1e-3);
-        assert!(pump.flow().get() > 0.95 * attacked);
-    }
-
-    #[test]
     fn saturation_does_not_wind_up_and_feed_forward_survives_it() {
         let tuning = Tuning::default();
         let mut pump = PumpLoop::default();
         settled(12_000.0, 5.0, &mut pump);
         // The load and the heat are gone: the set-point must fall as fast as the slew allows, at once.
-        pump.load = 4.0;
-        let first = pump.run(&task(2000.0, 40.0), 1.0, &tuning).value.unwrap().get();
-        let second = pump.run(&task(2000.0, 40.0), 1.0, &tuning).value.unwrap().get();
+        let first = run(&mut pump, 2000.0, 40.0, 1.0).value.unwrap().get();
+        let second = run(&mut pump, 2000.0, 40.0, 1.0).value.unwrap().get();
         assert!((first - second - tuning.pump_down_per_s).abs() < 1e-3, "{first} {second}");
     }
 
     #[test]
     fn the_set_point_moves_no_faster_than_its_slew() {
-        let tuning = Tuning::default();
         let mut pump = PumpLoop::default();
-        pump.seed(Percent::new(40.0), PER_PERCENT);
-        let speed = pump.run(&task(8000.0, 10.0), 1.0, &tuning).value.unwrap();
+        pump.seed(Percent::new(40.0), &FlowLaw::new(&Tuning::default()));
+        let speed = run(&mut pump, 8000.0, 10.0, 1.0).value.unwrap();
         assert_eq!(speed, Percent::new(50.0));
     }
 
     #[test]
     fn taking_over_is_no_bump() {
-        let tuning = Tuning::default();
         let mut pump = PumpLoop::default();
-        pump.seed(Percent::new(62.0), PER_PERCENT);
-        let speed = pump.run(&task(3000.0, 30.0), 0.1, &tuning).value.unwrap().get();
+        pump.seed(Percent::new(62.0), &FlowLaw::new(&Tuning::default()));
+        let speed = run(&mut pump, 3000.0, 30.0, 0.1).value.unwrap().get();
         assert!((speed - 62.0).abs() <= 0.5, "{speed}");
     }
 
     #[test]
     fn nobody_is_asked_for_more_than_full_speed() {
         let mut pump = PumpLoop::default();
-        pump.seed(Percent::new(108.0), PER_PERCENT);
-        let speed = pump.run(&task(12_000.0, 5.0), 0.1, &Tuning::default()).value.unwrap();
+        pump.seed(Percent::new(108.0), &FlowLaw::new(&Tuning::default()));
+        let speed = run(&mut pump, 12_000.0, 5.0, 0.1).value.unwrap();
         assert!(speed <= Percent::new(100.0), "{speed}");
     }
 

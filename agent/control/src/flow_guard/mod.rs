@@ -18,11 +18,12 @@
 mod tests;
 
 use eisbach_protocol::reading::Reading;
-use eisbach_protocol::units::{LitersPerMinute, Millis, Percent};
+use eisbach_protocol::units::{Celsius, Millis, Percent};
 use heapless::Deque;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Reason;
+use crate::flow_law::FlowLaw;
 use crate::history::Thermal;
 use crate::snapshot::Snapshot;
 use crate::tuning::Tuning;
@@ -55,9 +56,6 @@ const ADOPT_AFTER: Millis = Millis::from_secs(30);
 const DOUBT_AFTER: Millis = Millis::from_secs(10);
 /// Learned flow below this share of the commissioned one is worth a look at the loop.
 const COMMISSIONED: f32 = 0.75;
-/// The slower a pump turns, the more of its flow friction takes: towards standstill this share of what speed alone would
-/// give (estimate; a third of full speed gives three quarters of a third of its flow).
-const FRICTION: f32 = 0.35;
 /// A started pump is given this long to come up.
 const SPIN_UP: Millis = Millis::from_secs(5);
 /// Below this speed a pump moves nothing.
@@ -101,10 +99,8 @@ pub(crate) struct Known {
 /// The guard's memory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FlowGuard {
-    /// L/min per % of speed.
-    flow_per_percent: f32,
-    /// % of speed at which that was learned.
-    flow_speed: f32,
+    /// Which flow belongs to which speed.
+    law: FlowLaw,
     /// kPa per (100 % of speed) squared, the speed at which it was learned, and for how many steps.
     head_at_full: f32,
     head_speed: f32,
@@ -128,8 +124,7 @@ pub(crate) struct FlowGuard {
 impl FlowGuard {
     pub(crate) fn new(tuning: &Tuning) -> Self {
         Self {
-            flow_per_percent: tuning.full_speed_flow.get() / 100.0,
-            flow_speed: 100.0,
+            law: FlowLaw::new(tuning),
             head_at_full: tuning.full_speed_head.get(),
             head_speed: 0.0,
             learned: 0,
@@ -150,17 +145,15 @@ impl FlowGuard {
         }
     }
 
-    /// Flow that one percent of pump speed gives on this loop.
-    pub(crate) fn flow_per_percent(&self) -> LitersPerMinute {
-        LitersPerMinute::new(self.flow_per_percent)
+    /// Which flow belongs to which speed on this loop.
+    pub(crate) const fn law(&self) -> &FlowLaw {
+        &self.law
     }
 
     /// Whether flow cannot be judged as it should: no head, or far less flow than commissioned.
     pub(crate) fn is_doubtful(&self, snapshot: &Snapshot, now: Millis, tuning: &Tuning) -> bool {
         let no_head = snapshot.pump.speed.usable().is_some() && snapshot.pump.head.usable().is_none();
-        let commissioned = tuning.full_speed_flow.get() / 100.0;
-        let there = commissioned * (1.0 - FRICTION * (1.0 - self.flow_speed / 100.0));
-        let poor = self.flow_per_percent < COMMISSIONED * there;
+        let poor = self.law.full().value < COMMISSIONED * tuning.full_speed_flow.get();
         // A meter lags behind a pump that starts: low flow must last to be doubtful.
         no_head || poor || self.low_since.is_some_and(|since| now.since(since) > DOUBT_AFTER)
     }
@@ -196,7 +189,7 @@ impl FlowGuard {
             // Not knowing ends with the first word.
             self.lost = None;
         }
-        self.adopt(snapshot, &known, tuning);
+        self.adopt(snapshot, &known);
         if !self.proves(snapshot) {
             self.well_since = None;
             return self.lost.map_or(Flow::Unproven, Flow::Lost);
@@ -270,7 +263,8 @@ impl FlowGuard {
             self.coasting = if coasts { self.coasting.saturating_add(1) } else { 0 };
         }
         push(&mut self.speeds, speed);
-        let through = speed * self.flow_per_percent;
+        self.law.warm(coolant(snapshot));
+        let through = self.law.flow_at(Percent::new(speed)).get();
         let before = self.flow_expected.unwrap_or(through);
         self.flow_expected = Some(before + (through - before) * (known.dt_s / (METER_LAG_S + known.dt_s)));
     }
@@ -346,17 +340,15 @@ impl FlowGuard {
     }
 
     /// Flow that is steadily lower than expected while margins are wide is how this loop is: it is learned, with an alarm.
-    fn adopt(&mut self, snapshot: &Snapshot, known: &Known, tuning: &Tuning) {
+    fn adopt(&mut self, snapshot: &Snapshot, known: &Known) {
         let share = self.flow_share(snapshot).filter(|share| (FLOW_GONE..FLOW_PROOF).contains(share));
         let (Some(share), true) = (share, known.calm || known.thermal == Thermal::Steady) else {
             self.low_since = None;
             return;
         };
         if known.now.since(*self.low_since.get_or_insert(known.now)) >= ADOPT_AFTER {
-            let nominal = tuning.full_speed_flow.get() / 100.0;
-            self.flow_per_percent = (self.flow_per_percent * share).max(0.3 * nominal);
+            self.law.adopt(share);
             self.flow_expected = self.flow_expected.map(|expected| expected * share);
-            self.flow_speed = snapshot.pump.speed.usable().map_or(self.flow_speed, Percent::get);
             self.low_since = None;
         }
     }
@@ -368,12 +360,8 @@ impl FlowGuard {
         else {
             return;
         };
-        let nominal = tuning.full_speed_flow.get() / 100.0;
         if let Some(ratio) = self.flow_share(snapshot).filter(|ratio| *ratio >= FLOW_PROOF) {
-            let seen = self.flow_per_percent * ratio;
-            self.flow_per_percent += (seen - self.flow_per_percent) * share;
-            self.flow_per_percent = self.flow_per_percent.clamp(0.3 * nominal, 1.5 * nominal);
-            self.flow_speed += (speed - self.flow_speed) * share;
+            self.law.learn(Percent::new(speed), ratio, share);
         }
         // Head lags behind a changing speed: only a steady one teaches.
         let steady = self.speeds.iter().all(|other| (other - speed).abs() < 0.5);
@@ -404,6 +392,12 @@ impl Freshness {
         }
         new
     }
+}
+
+/// How warm the coolant is, between plates and CDU.
+fn coolant(snapshot: &Snapshot) -> Option<Celsius> {
+    let (supply, return_) = (snapshot.meter.supply.usable()?, snapshot.meter.return_.usable()?);
+    Some(supply + (return_ - supply) * 0.5)
 }
 
 fn push<const N: usize>(ring: &mut Deque<f32, N>, value: f32) {

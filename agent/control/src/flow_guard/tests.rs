@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::snapshot::{MeterInput, PumpInput};
-use eisbach_protocol::units::KiloPascal;
+use eisbach_protocol::units::{KiloPascal, LitersPerMinute};
 
 /// A loop whose numbers are not the tuning's: 11 L/min and 90 kPa at full speed.
 struct Bench {

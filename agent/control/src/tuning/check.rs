@@ -36,6 +36,7 @@ impl Tuning {
         within("pump_up_per_s", self.pump_up_per_s, 1.0, 100.0, "between 1 and 100 % per second")?;
         within("pump_down_per_s", self.pump_down_per_s, 0.1, 100.0, "between 0.1 and 100 % per second")?;
         within("load_decay_s", self.load_decay_s, 1.0, 600.0, "between 1 and 600 s")?;
+        within("plate_lag_s", self.plate_lag_s, 0.1, 30.0, "between 0.1 and 30 s")?;
         within("trim_gain", self.trim_gain, 0.0, 20.0, "between 0 and 20 % per K")?;
         within("trim_integral_s", self.trim_integral_s, 1.0, 600.0, "between 1 and 600 s")?;
         within("trim_max", self.trim_max.get(), 0.0, 70.0, "between 0 and 70 %")?;

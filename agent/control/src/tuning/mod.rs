@@ -42,8 +42,10 @@ pub struct Tuning {
     pub pump_up_per_s: f32,
     /// Fastest fall of the pump set-point, % per second.
     pub pump_down_per_s: f32,
-    /// Time constant with which feed-forward forgets a load that is gone, s.
+    /// Time constant with which the sharing of a power budget forgets a load that is gone, s.
     pub load_decay_s: f32,
+    /// Time from GPU power to heat in the coolant: copper and liquid of the cold plates, s (estimate).
+    pub plate_lag_s: f32,
     /// Margin below which the trim adds flow.
     pub trim_margin: Kelvin,
     /// Trim, % of speed per kelvin.
@@ -140,8 +142,9 @@ impl Default for Tuning {
             full_speed_head: KiloPascal::new(115.0),
             pump_min: Percent::new(30.0),
             pump_up_per_s: 10.0,
-            pump_down_per_s: 2.0,
+            pump_down_per_s: 5.0,
             load_decay_s: 60.0,
+            plate_lag_s: 3.0,
             trim_margin: Kelvin::new(20.0),
             trim_gain: 2.0,
             trim_integral_s: 20.0,
@@ -189,7 +192,12 @@ impl Tuning {
     /// Flow that carries `heat` away at the rise aimed at.
     #[must_use]
     pub fn flow_for(&self, heat: Watts) -> LitersPerMinute {
-        LitersPerMinute::new(heat.get() / (self.coolant_watts_per_lpm_kelvin * self.loop_rise.get()))
+        self.flow_at(heat, self.loop_rise)
+    }
+
+    /// Flow that carries `heat` away at this rise.
+    pub(crate) fn flow_at(&self, heat: Watts, rise: Kelvin) -> LitersPerMinute {
+        LitersPerMinute::new(heat.get() / (self.coolant_watts_per_lpm_kelvin * rise.get().max(1.0)))
     }
 
     /// GPU power whose heat warms `flow` by no more than the loop may rise.
