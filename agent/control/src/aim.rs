@@ -9,6 +9,7 @@
 //! good in the return, which is what the heat pump lives on. A colder supply with less flow leaves the plates no warmer.
 
 use eisbach_protocol::units::{Celsius, Kelvin};
+use serde::{Deserialize, Serialize};
 
 use crate::heat::share;
 
@@ -20,7 +21,7 @@ const TARGET_S: f32 = 60.0;
 const SUPPLY_S: f32 = 5.0;
 
 /// The aim's memory.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Aim {
     return_: Option<f32>,
     supply: Option<f32>,

@@ -9,6 +9,7 @@
 //! says nothing.
 
 use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Watts};
+use serde::{Deserialize, Serialize};
 
 use crate::heat::share;
 use crate::snapshot::Snapshot;
@@ -23,7 +24,7 @@ const SETTLED_S: f32 = 30.0;
 const APART: (f32, f32, f32, f32) = (0.05, 0.03, 0.3, 0.4);
 
 /// Means of what goes in and out.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Balance {
     power: Trend,
     flow: Trend,
@@ -33,7 +34,7 @@ pub(crate) struct Balance {
 }
 
 /// The balance of a steady loop.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settled {
     /// Power of the GPUs.
     pub(crate) power: Watts,
@@ -77,7 +78,7 @@ impl Balance {
 }
 
 /// A fast and a slow mean of one quantity.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Trend {
     pub(crate) fast: f32,
     slow: f32,

@@ -13,6 +13,7 @@
 //! a quarter of the flow, and less in a cold loop.
 
 use eisbach_protocol::units::{Celsius, LitersPerMinute, Percent};
+use serde::{Deserialize, Serialize};
 
 use crate::learned::Bounded;
 use crate::tuning::Tuning;
@@ -27,7 +28,7 @@ const FULL_FLOW: (f32, f32) = (0.3, 1.5);
 const RATED: f32 = 35.0;
 
 /// The law of one loop.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct FlowLaw {
     /// L/min at full speed and 35 °C.
     full: Bounded,

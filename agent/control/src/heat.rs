@@ -13,6 +13,7 @@
 
 use eisbach_protocol::units::Watts;
 use heapless::Deque;
+use serde::{Deserialize, Serialize};
 
 use crate::learned::Bounded;
 use crate::tuning::Tuning;
@@ -33,7 +34,7 @@ const LEARN_S: f32 = 90.0;
 const REST_WEIGHT: f32 = 0.3;
 
 /// Heat in the loop, from power.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Heat {
     per_watt: Bounded,
     /// Heat of a node at rest, as a share of what all GPUs may draw.
