@@ -34,6 +34,7 @@ use crate::gpu_alarms;
 use crate::hooks::{Hooks, Wanted};
 use crate::latch::Latch;
 use crate::links::Links;
+use crate::recorder::Recorder;
 use crate::report::{Cycle, Report, compose};
 use crate::sense::snapshot;
 use crate::service::Manager;
@@ -53,7 +54,8 @@ pub struct Orders {
 }
 
 /// What the cycle works with besides the links.
-type Outside<'a> = (&'a mut Latch, &'a mut Alarms, &'a mut Tray, &'a mut Manager, &'a Teller, &'a Hooks);
+type Outside<'a> =
+    (&'a mut Latch, &'a mut Alarms, &'a mut Tray, &'a mut Manager, &'a Teller, &'a Hooks, &'a mut Recorder);
 
 /// Runs until `token` is cancelled. `latest` always holds the newest report. Returns whether the node leaks.
 pub async fn run(
@@ -61,7 +63,7 @@ pub async fn run(
     gpus_expected: usize,
     mut orders: watch::Receiver<Orders>,
     latest: &watch::Sender<Arc<Report>>,
-    (latch, alarms, tray, manager, teller, hooks): Outside<'_>,
+    (latch, alarms, tray, manager, teller, hooks, recorder): Outside<'_>,
     clock: Clock,
     token: &CancellationToken,
 ) -> bool {
@@ -88,6 +90,7 @@ pub async fn run(
             let orders = *orders.borrow_and_update();
             tuning = orders.tuning;
             controller.retune(tuning);
+            recorder.retuned();
             cycle.set_alarm(Alarm::ConfigRefused, orders.config_refused);
         }
         let began = clock.now();
@@ -96,6 +99,7 @@ pub async fn run(
         let standing = links.standing(began).allowed(tray.is_local(), tuning.supply_target);
         standing.join(&mut cycle.commands.in_force);
         let snapshot = snapshot(links, gpus_expected, &cycle.commands.in_force, reset, began);
+        recorder.before(&controller, began);
         let decision = controller.step(&snapshot, began);
         leaking = decision.state == StateName::Leak;
         latch.tell(leaking);
@@ -114,6 +118,8 @@ pub async fn run(
         tray.tell(decision.state);
         tray.collect(&mut cycle.commands, &mut cycle.events);
         let now = Moment { at: began, wall_ms: Clock::wall_ms() };
+        recorder.after(&snapshot, &decision, now);
+        cycle.recorder = recorder.status();
         facility_alarms::tell(&mut cycle, now.wall_ms);
         let found =
             Found::of(&snapshot.leak, snapshot.remote.isolate, decision.alarms, cycle.alarms).with(behind);

@@ -32,6 +32,7 @@ pub mod logging;
 pub mod modbus;
 pub mod probe;
 pub mod profiles;
+pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod sense;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use eisbach_agent::verbs::Verb;
-use eisbach_agent::{alarms, config, gpu, logging, probe, profiles, run, status, verbs};
+use eisbach_agent::{alarms, config, gpu, logging, probe, profiles, recorder, run, status, verbs};
 use eisbach_protocol::alarm::{ALARMS, Alarm};
 
 /// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
@@ -154,6 +154,17 @@ enum Command {
         #[arg(long, requires = "gpus", value_parser = clap::value_parser!(u64).range(1..=60))]
         seconds: Option<u64>,
     },
+    /// The flight record: what was known and decided, ten times a second, over the last hour. Reads only.
+    Record {
+        /// Configuration file, for the record's place.
+        #[arg(long, default_value = CONFIG, global = true)]
+        config: PathBuf,
+        /// The record's folder itself, instead.
+        #[arg(long, global = true)]
+        directory: Option<PathBuf>,
+        #[command(subcommand)]
+        what: recorder::Verb,
+    },
     /// Device profiles: what the registers of pumps, valves, meters and sensors mean.
     #[command(subcommand)]
     Profile(Profile),
@@ -279,6 +290,7 @@ fn main() -> ExitCode {
         Command::Maintenance { switch, config, socket } => {
             ask(&config, socket, &Verb::Maintenance { on: switch == Switch::On }, false)
         }
+        Command::Record { config, directory, what } => recorder::command(&config, directory, &what),
         Command::Check { config } => check(&config),
         Command::Status { config, socket, json } => show_status(&config, socket, json),
     }

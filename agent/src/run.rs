@@ -34,6 +34,7 @@ use crate::links::{self, Links};
 use crate::modbus;
 use crate::modbus::device::DeviceSettings;
 use crate::modbus::failsafe::{Outcome, SafeWrite, drive_safe};
+use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::service::Manager;
 use crate::start_config::{self, Keep, Start};
@@ -103,13 +104,15 @@ async fn controlled(path: &Path, config: Config, refused: bool, clock: Clock) ->
     let signals = tasks.spawn(obey_signals(path.to_owned(), config.clone(), orders, cycle_token.clone()));
     let teller = Teller::start(&mut tasks);
     let hooks = Hooks::start(&mut tasks, hook_settings(&config), clock, links_token.clone());
-    let outside = (&mut latch, &mut alarms, &mut tray, &mut manager, &teller, &hooks);
+    let mut recorder = Recorder::start(&config.recorder);
+    let outside = (&mut latch, &mut alarms, &mut tray, &mut manager, &teller, &hooks, &mut recorder);
     let leaking = cycle::run(&links, config.gpus, received, &latest, outside, clock, &cycle_token).await;
     manager.stopping();
     drop(teller);
     if leaking && let Err(error) = latch::set(&config.state) {
         error!(%error, "the leak latch cannot be written; do not start the service before the leak is mended");
     }
+    recorder.end().await;
     info!("stopping: links end, then the devices go to their safe state");
     signals.abort();
     links_token.cancel();

@@ -201,6 +201,8 @@ points! {
     NodeSuspect      Node "SuspectSensor"   Text  ""      0.0 .. 0.0      dead 0.0  "Loop sensor that does not fit the others: nothing, flow, supply, return, or meter if it is not clear which"
     NodeExchanger    Node "ExchangerResistance" Float "K/kW" 0.0 .. 20.0  dead 0.05 "Supply above the river per heat, while all heat goes there"
     NodeExchangerDrift Node "ExchangerDrift" Float "%"    -50.0 .. 200.0  dead 1.0  "The same against when it was first known: fouling of exchangers"
+    NodeRecorder     Node "Recorder"        Text  ""      0.0 .. 0.0      dead 0.0  "Whether the flight record is written: off, recording, failing"
+    NodeRecordLost   Node "RecorderLost"    Int   ""      0.0 .. 1e9      dead 0.0  "Control steps since start that are missing in the flight record"
 
     GpuHealth        Gpu "Health"           Text  ""      0.0 .. 0.0      dead 0.0  "State of the GPU as its driver tells"
     GpuTemperature   Gpu "Temperature"      Float "Cel"   0.0 .. 110.0    dead 0.5  "Core temperature"

@@ -13,6 +13,7 @@ use super::devices::{self, DeviceConfig};
 use super::facility::{self, ConnectionConfig};
 use super::hooks::HooksConfig;
 use super::raw::{self, Raw};
+use super::recorder::RecorderConfig;
 use crate::tls::TlsFiles;
 
 /// A configuration that can be used.
@@ -40,6 +41,8 @@ pub struct Config {
     pub hooks: HooksConfig,
     /// Who may do what from afar.
     pub commands: CommandsConfig,
+    /// What the flight recorder keeps.
+    pub recorder: RecorderConfig,
     /// The controller's numbers.
     pub tuning: Tuning,
 }
@@ -114,6 +117,7 @@ pub(super) fn check(path: &Path, mut raw: Raw) -> Result<Config, ConfigError> {
         gpu: checker.gpu(raw.gpu)?,
         devices,
         facility,
+        recorder: checker.recorder(raw.recorder, &raw.paths.state)?,
         state: raw.paths.state,
         status_socket: raw.paths.status_socket,
         control_socket,

@@ -20,6 +20,7 @@ mod flex;
 mod hooks;
 pub mod last_good;
 mod raw;
+mod recorder;
 pub mod salvage;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ pub use error::ConfigError;
 pub use facility::ConnectionConfig;
 pub use hooks::{HookConfig, HooksConfig};
 pub use raw::STATUS_SOCKET;
+pub use recorder::RecorderConfig;
 
 /// Reads and checks the file.
 ///

@@ -37,6 +37,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) commands: Commands,
     #[serde(default)]
+    pub(super) recorder: Recorder,
+    #[serde(default)]
     pub(super) control: Tuning,
 }
 
@@ -161,6 +163,21 @@ impl Default for Commands {
             manual_longest_s: 1800,
             issuers: Vec::new(),
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Recorder {
+    pub(super) enabled: bool,
+    pub(super) directory: Option<PathBuf>,
+    pub(super) megabytes: u16,
+    pub(super) hours: u8,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { enabled: true, directory: None, megabytes: 64, hours: 1 }
     }
 }
 

@@ -9,6 +9,7 @@ use super::events::Events;
 use crate::desk::CommandsView;
 use crate::facility::FacilityStatus;
 use crate::hooks::{Hook, HookStatus};
+use crate::recorder::RecorderStatus;
 
 /// What the cycle itself knows.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Cycle {
     pub facility: Vec<FacilityStatus>,
     /// What became of the hooks.
     pub hooks: [HookStatus; Hook::COUNT],
+    /// How the flight record goes.
+    pub recorder: RecorderStatus,
     /// What happened.
     pub events: Arc<Events>,
     /// What became of the commands.
@@ -40,6 +43,7 @@ impl Default for Cycle {
             book: [AlarmView::default(); COUNT],
             facility: Vec::new(),
             hooks: [HookStatus::default(); Hook::COUNT],
+            recorder: RecorderStatus::default(),
             events: Arc::default(),
             commands: CommandsView::default(),
         }

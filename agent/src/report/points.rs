@@ -175,6 +175,8 @@ impl Sources<'_> {
             PointId::NodeSuspect => text(decision.learned.suspect.as_str()),
             PointId::NodeExchanger => learned::resistance(decision.learned.exchanger),
             PointId::NodeExchangerDrift => learned::drift(decision.learned.exchanger),
+            PointId::NodeRecorder => text(self.cycle.recorder.recording.as_str()),
+            PointId::NodeRecordLost => count(self.cycle.recorder.lost),
 
             PointId::GpuHealth => {
                 of(gpu, |gpu| self.said(gpu, PointValue::Text(gpu.entry.sample.health.as_str())))

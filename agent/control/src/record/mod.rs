@@ -35,7 +35,7 @@ use crate::decision::Decision;
 use crate::snapshot::Snapshot;
 
 pub use frame::{LONGEST_FRAME, LONGEST_OPENING};
-pub use read::{Found, Reader};
+pub use read::{Found, Reader, Survey};
 pub use shape::shape;
 pub use write::Writer;
 

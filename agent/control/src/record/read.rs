@@ -34,6 +34,40 @@ pub enum Found<'r> {
     },
 }
 
+/// What one segment amounts to, without a look into its steps.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Its first words.
+    pub opening: Opening,
+    /// Steps in it.
+    pub steps: u64,
+    /// Length of what is whole; what follows is torn.
+    pub whole: usize,
+}
+
+impl Survey {
+    /// Of the segment that `bytes` are.
+    ///
+    /// # Errors
+    /// If they do not begin as a segment of this format does.
+    pub fn of(bytes: &[u8]) -> Result<Self, RecordError> {
+        let rest = bytes.strip_prefix(&MAGIC).ok_or(RecordError::NotARecord)?;
+        let (format, rest) = rest.split_first_chunk::<2>().ok_or(RecordError::NotARecord)?;
+        let found = u16::from_le_bytes(*format);
+        if found != FORMAT {
+            return Err(RecordError::OtherFormat { found });
+        }
+        let Some((Kind::Opened, body, mut rest)) = take(rest) else { return Err(RecordError::NotARecord) };
+        let opening = decode(body)?;
+        let mut steps = 0;
+        while let Some((kind, _, more)) = take(rest) {
+            steps += u64::from(matches!(kind, Kind::Full | Kind::Delta));
+            rest = more;
+        }
+        Ok(Self { opening, steps, whole: bytes.len() - rest.len() })
+    }
+}
+
 impl<'a> Reader<'a> {
     /// Reads `bytes` from the beginning.
     ///

@@ -182,3 +182,13 @@ fn any_bytes_behind_a_beginning_are_read_without_a_panic() {
         }
     }
 }
+
+#[test]
+fn a_survey_counts_what_is_whole() {
+    let bytes = segment(&mut Controller::new(Tuning::default()), 0..20, 2);
+    let whole = Survey::of(&bytes).unwrap();
+    assert_eq!((whole.opening.why, whole.steps, whole.whole), (Why::Started, 20, bytes.len()));
+    let torn = Survey::of(&bytes[..bytes.len() - 3]).unwrap();
+    assert!(torn.steps == 19 && torn.whole < bytes.len() - 3, "{torn:?}");
+    assert_eq!(Survey::of(&bytes[..9]).unwrap_err(), RecordError::NotARecord);
+}
