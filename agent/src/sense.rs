@@ -49,6 +49,8 @@ pub fn snapshot(links: &Links, gpus_expected: usize, orders: &InForce, reset: bo
         valve: ValveInput {
             position: quantity.read(DeviceRole::Valve, Signal::ValvePosition),
             fault: quantity.flag(DeviceRole::Valve, Signal::ValveFault),
+            inlet: quantity.read(DeviceRole::Valve, Signal::RecoveryInlet),
+            recovered: quantity.read(DeviceRole::Valve, Signal::RecoveredPower),
         },
         meter: MeterInput {
             flow: quantity.read(DeviceRole::Meter, Signal::Flow),

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   facility: the newest word that is a power                          ┐
-//!   thermal:  flow × rise at most, once the pump gives all it has      ├─► the lower counts
-//!             and the loop runs out: [Off] ──5 s──► [On] ──60 s──► [Off]┘
+//!   thermal:  flow × rise at most, once the pump gives all it has      ├─► the lowest counts
+//!             and the loop runs out: [Off] ──5 s──► [On] ──60 s──► [Off]│
+//!   permit:   what recovery and river take                             ┘
 //! ```
 
 use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Millis, Watts};
@@ -36,6 +37,8 @@ pub(crate) struct Budget {
 pub(crate) struct LoopView {
     /// The facility's word.
     pub(crate) facility: Option<Watts>,
+    /// What the river's permit leaves.
+    pub(crate) permit: Option<Budget>,
     /// Flow as measured; `None` where it is unknown or lost.
     pub(crate) flow: Option<LitersPerMinute>,
     pub(crate) supply: Option<Celsius>,
@@ -45,7 +48,7 @@ pub(crate) struct LoopView {
     pub(crate) pump_at_limit: bool,
 }
 
-/// Memory of both budgets.
+/// Memory of the budgets.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Budgets {
     facility: Option<Watts>,
@@ -84,10 +87,15 @@ impl Budgets {
                 Some(Budget { watts, cause: (Leader::Budget, Reason::ThermalBudget) })
             }
         };
-        match (facility, thermal) {
-            (Some(facility), Some(thermal)) if thermal.watts < facility.watts => Some(thermal),
-            (facility, thermal) => facility.or(thermal),
-        }
+        lower(lower(facility, thermal), view.permit)
+    }
+}
+
+/// The lower one; of equals the first.
+fn lower(first: Option<Budget>, second: Option<Budget>) -> Option<Budget> {
+    match (first, second) {
+        (Some(first), Some(second)) if second.watts < first.watts => Some(second),
+        (first, second) => first.or(second),
     }
 }
 
@@ -139,6 +147,7 @@ mod tests {
 
     const WELL: LoopView = LoopView {
         facility: None,
+        permit: None,
         flow: Some(LitersPerMinute::new(3.0)),
         supply: Some(Celsius::new(35.0)),
         return_: Some(Celsius::new(45.0)),
@@ -207,6 +216,14 @@ mod tests {
         let with = |watts| LoopView { facility: Some(Watts::new(watts)), ..SHORT };
         assert_eq!(bench.hold(with(5000.0), 1).unwrap().cause.1, Reason::ThermalBudget);
         assert_eq!(bench.hold(with(2000.0), 1).unwrap().cause.1, Reason::FacilityBudget);
+    }
+
+    #[test]
+    fn the_permit_is_a_budget_like_the_others() {
+        let permit = Budget { watts: Watts::new(3000.0), cause: (Leader::Permit, Reason::RiverClosed) };
+        let with = |watts| LoopView { facility: Some(Watts::new(watts)), permit: Some(permit), ..WELL };
+        assert_eq!(bench().hold(with(4000.0), 1), Some(permit));
+        assert_eq!(bench().hold(with(2000.0), 1).unwrap().cause.1, Reason::FacilityBudget);
     }
 
     #[test]

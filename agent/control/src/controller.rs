@@ -19,10 +19,11 @@ use crate::history::History;
 use crate::ladder::{Context, Order};
 use crate::learned::{Learned, Learning};
 use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
-use crate::permit::RiverView;
+use crate::permit::{self, Keeper};
+use crate::pump::FULL_SPEED;
 use crate::remote::{Fate, Remote, RemoteOutcome};
 use crate::rungs::{distance_to_next, highest_rung};
-use crate::setpoint::SetPoints;
+use crate::setpoint::{self, Layer, full_heat};
 use crate::snapshot::Snapshot;
 use crate::standing::{Facts, is_silent, standing};
 use crate::state::{Cause, Findings, PATIENCE, State, StateName};
@@ -53,6 +54,8 @@ pub struct Controller {
     balance: Balance,
     learning: Learning,
     loops: Loops,
+    set_points: Layer,
+    permit: Keeper,
     budgets: Budgets,
     throttle: Throttle,
     escalator: Escalator,
@@ -98,6 +101,8 @@ impl Controller {
             balance: Balance::default(),
             learning: Learning::default(),
             loops: Loops::default(),
+            set_points: Layer::default(),
+            permit: Keeper::default(),
             budgets: Budgets::default(),
             throttle: Throttle::default(),
             escalator: Escalator::default(),
@@ -138,12 +143,16 @@ impl Controller {
             node: &analysis.node,
             supply: snapshot.meter.supply.usable(),
             target: analysis.target,
-            rise: self.tuning.loop_rise,
+            rise: self.tuned().loop_rise,
             heat: &self.heat,
             law: self.guard.law(),
+            permit: self.permit.valve(&self.moment(snapshot, &analysis)),
             remote: &analysis.remote,
         };
-        self.loops.run(&task, second, now, &self.tuning);
+        self.loops.run(&task, second, now, &self.tuned());
+        if let Some(dt_s) = second {
+            self.look_outside(snapshot, &analysis, dt_s, now);
+        }
         let (gpus, budget) = self.throttle(snapshot, &analysis, now, second.is_some());
         self.run = self.state.name() != StateName::Leak;
         let pump_reset = self.reset_pump(&analysis, now);
@@ -156,6 +165,48 @@ impl Controller {
         let power_budget = granted(snapshot, &analysis.node, budget);
         let remote = RemoteOutcome { power_budget, ..self.loops.outcome().with_senseless(&snapshot.remote) };
         Decision { pump_reset, escalation, remote, ..decision }
+    }
+
+    /// The tuning with the rise that was chosen.
+    fn tuned(&self) -> Tuning {
+        Tuning { loop_rise: self.set_points.held(&self.tuning).rise, ..self.tuning }
+    }
+
+    /// What may be more urgent than the river's permit.
+    fn moment(&self, snapshot: &Snapshot, analysis: &Analysis) -> permit::Moment {
+        permit::Moment {
+            state: self.state.name(),
+            seen: analysis.findings.hottest_measured.is_some(),
+            supply: snapshot.meter.supply.usable(),
+        }
+    }
+
+    /// River and heat network, once a second: what they say holds from the next second on.
+    fn look_outside(&mut self, snapshot: &Snapshot, analysis: &Analysis, dt_s: f32, now: Millis) {
+        let second = setpoint::Second {
+            node: &analysis.node,
+            surroundings: &snapshot.surroundings,
+            running: matches!(self.state, State::Running),
+            supply: snapshot.meter.supply.usable(),
+            rise: self.set_points.held(&self.tuning).rise,
+            flow: snapshot.meter.flow.usable(),
+            asked: self.loops.flow(),
+            full_flow: self.guard.law().flow_at(FULL_SPEED),
+            floor: analysis.target.floor,
+            ordered: analysis.remote.supply_target,
+            permit: self.permit.wants_hot(),
+        };
+        let highest = self.set_points.highest(&second, &self.tuning);
+        self.set_points.run(&second, dt_s, now, &self.tuning);
+        let second = permit::Second {
+            snapshot,
+            node: &analysis.node,
+            moment: self.moment(snapshot, analysis),
+            full_heat: full_heat(&analysis.node, &self.tuning),
+            highest,
+            ordered: analysis.remote.river_at_most,
+        };
+        self.permit.run(&second, dt_s, now, &self.tuning);
     }
 
     /// Time since the last step, bounded.
@@ -210,7 +261,8 @@ impl Controller {
             pump_alarm: snapshot.pump.alarm.usable() == Some(true),
             reset: snapshot.reset,
         };
-        let target = supply::target(snapshot, remote.supply_target, &self.tuning);
+        let target =
+            supply::target(snapshot, remote.supply_target, &self.set_points.held(&self.tuning), &self.tuning);
         Analysis { node, flow, findings, target, remote }
     }
 
@@ -291,6 +343,7 @@ impl Controller {
         let lost = matches!(analysis.flow, Flow::Lost(_));
         let view = LoopView {
             facility: snapshot.power_budget,
+            permit: self.permit.budget(),
             flow: meter.flow.usable().filter(|_| !lost),
             supply: meter.supply.usable(),
             return_: meter.return_.usable(),
@@ -362,8 +415,8 @@ impl Controller {
             valve,
             gpus,
             supply_target: analysis.target.celsius,
-            set_points: SetPoints::tuned(&self.tuning),
-            river: RiverView::default(),
+            set_points: self.set_points.held(&self.tuning),
+            river: self.permit.view(),
             flow_demand: self.loops.flow(),
             node_power: analysis.node.power,
             hottest_margin: analysis.node.hottest,
@@ -397,6 +450,7 @@ impl Controller {
             doubtful: self.guard.is_doubtful(snapshot, now, &self.tuning),
             hottest_measured: analysis.findings.hottest_measured,
             effects: &self.effects,
+            river: (self.permit.is_silent(), self.permit.view().broken),
             floor: analysis.target.floor,
             now,
             tuning: &self.tuning,

@@ -15,6 +15,7 @@ use crate::decision::{Leader, Output, Reason};
 use crate::estimate::NodeView;
 use crate::flow_law::FlowLaw;
 use crate::heat::Heat;
+use crate::permit::ValveRule;
 use crate::pump::{FULL_SPEED, PumpLoop, PumpOrders, PumpTask};
 use crate::remote::{Remote, RemoteOutcome};
 use crate::snapshot::Snapshot;
@@ -44,6 +45,8 @@ pub(crate) struct LoopTask<'a> {
     pub(crate) heat: &'a Heat,
     /// Which speed gives which flow.
     pub(crate) law: &'a FlowLaw,
+    /// What the river's permit asks of the valve.
+    pub(crate) permit: ValveRule,
     /// The orders that make sense.
     pub(crate) remote: &'a Remote,
 }
@@ -156,6 +159,7 @@ impl Loops {
             target: task.target,
             hottest: task.node.hottest,
             closed: all,
+            permit: task.permit,
             orders: ValveOrders { at_most: task.remote.valve_at_most, manual: manual.valve },
         };
         let valve = self.supply.run(&supply_task, dt_s, tuning);

@@ -98,6 +98,10 @@ pub struct ValveInput {
     pub position: Reading<Percent>,
     /// It cannot reach its set-point.
     pub fault: Reading<bool>,
+    /// Water into recovery, where the valve measures it.
+    pub inlet: Reading<Celsius>,
+    /// Heat given to recovery, where the valve measures it.
+    pub recovered: Reading<Watts>,
 }
 
 /// Flow and temperatures of the node loop.

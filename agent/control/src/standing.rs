@@ -29,6 +29,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) doubtful: bool,
     pub(crate) hottest_measured: Option<Kelvin>,
     pub(crate) effects: &'a Effects,
+    /// What should be told of the river is not, and more goes to it than may.
+    pub(crate) river: (bool, bool),
     /// Lowest supply temperature that does not condense.
     pub(crate) floor: Celsius,
     pub(crate) now: Millis,
@@ -68,6 +70,8 @@ pub(crate) fn standing(facts: &Facts<'_>) -> (AlarmSet, Devices) {
     set.raise_if(is_silent(&snapshot.room.dew_point), Alarm::DewPointUnknown);
     let rope = is_silent(&snapshot.leak.detected) || snapshot.leak.fault.usable() == Some(true);
     set.raise_if(rope, Alarm::LeakSensorFault);
+    set.raise_if(facts.river.0, Alarm::RiverUnknown);
+    set.raise_if(facts.river.1, Alarm::PermitBroken);
     let supply = snapshot.meter.supply.usable();
     let cold = supply.is_some_and(|supply| supply < facts.floor - CONDENSATION_SLACK);
     set.raise_if(cold && snapshot.room.dew_point.usable().is_some(), Alarm::Condensation);

@@ -13,7 +13,9 @@ use eisbach_protocol::units::{Celsius, Kelvin, Percent};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Output, Reason};
+use crate::permit::ValveRule;
 use crate::remote::Fate;
+use crate::setpoint::SetPoints;
 use crate::snapshot::Snapshot;
 use crate::state::Cause;
 use crate::tuning::Tuning;
@@ -65,14 +67,19 @@ impl SupplyTarget {
     }
 }
 
-/// The target for this moment: the tuned one or the ordered one, unless the room's dew point asks for more.
-pub(crate) fn target(snapshot: &Snapshot, ordered: Option<Celsius>, tuning: &Tuning) -> SupplyTarget {
+/// The target for this moment: the chosen one or the ordered one, unless the room's dew point asks for more.
+pub(crate) fn target(
+    snapshot: &Snapshot,
+    ordered: Option<Celsius>,
+    chosen: &SetPoints,
+    tuning: &Tuning,
+) -> SupplyTarget {
     let measured = snapshot.room.dew_point.usable();
     let floor = measured.unwrap_or(tuning.dew_point_assumed) + tuning.dew_point_distance;
     let floor_reason = if measured.is_some() { Reason::AboveDewPoint } else { Reason::DewPointAssumed };
     // Dry comes before cool.
     let highest = tuning.supply_target_max.larger(tuning.supply_target).larger(floor);
-    let wanted = ordered.unwrap_or(tuning.supply_target);
+    let wanted = ordered.unwrap_or(chosen.supply);
     let (celsius, leader, reason) = if floor > wanted {
         (floor, Leader::DewPoint, floor_reason)
     } else if wanted > highest {
@@ -80,13 +87,13 @@ pub(crate) fn target(snapshot: &Snapshot, ordered: Option<Celsius>, tuning: &Tun
     } else if ordered.is_some() {
         (wanted, Leader::Remote, Reason::SupplyOrdered)
     } else {
-        (wanted, Leader::SupplyLoop, Reason::HoldSupply)
+        (wanted, chosen.leader, chosen.reason)
     };
     let obeyed = reason == Reason::SupplyOrdered;
     let fate = if obeyed { Fate::InForce } else { Fate::Clamped { to: celsius, by: reason } };
     SupplyTarget {
         celsius,
-        own: tuning.supply_target.larger(floor),
+        own: tuning.supply_target.larger(chosen.supply).larger(floor),
         floor,
         highest,
         floor_reason,
@@ -103,8 +110,10 @@ pub(crate) struct SupplyTask {
     pub(crate) target: SupplyTarget,
     /// Smallest margin of any GPU.
     pub(crate) hottest: Option<Kelvin>,
-    /// All heat to the river now, whatever the loop says.
+    /// All cooling now, whatever the loop says.
     pub(crate) closed: Option<Cause>,
+    /// What the river's permit asks.
+    pub(crate) permit: ValveRule,
     /// What is asked for from afar.
     pub(crate) orders: ValveOrders,
 }
@@ -142,12 +151,15 @@ impl SupplyLoop {
         let unknown = (Leader::SilentPart, Reason::SupplyUnknown);
         let closed = task.closed.or_else(|| task.supply.is_none().then_some(unknown));
         let (Some(supply), None) = (task.supply, closed) else {
-            return self.close(task.orders, closed.unwrap_or(unknown));
+            return self.close(task, closed.unwrap_or(unknown));
         };
         let room = Room::of(supply, &task.target);
         let cooling = recovery_share(self.recent(task.hottest, dt_s), tuning) * 100.0;
         let ordered = task.orders.at_most.map_or(100.0, |most| lean(most.get(), 100.0, room.dry));
-        let most = cooling.min(ordered);
+        // The permit goes before a margin that is small, and yields to one that is gone: then all cooling is asked for.
+        let least = task.permit.at_least.map_or(0.0, |(least, _)| least.get());
+        let least = if task.permit.before_margins { least } else { least.min(cooling) };
+        let most = cooling.min(ordered).max(least);
 
         let error = (task.target.celsius - supply).get();
         let proportional = tuning.valve_gain * error;
@@ -157,7 +169,7 @@ impl SupplyLoop {
         let automatic = proportional + self.integral;
         let hand = task.orders.manual.map(|hand| Hand::of(hand, automatic, room));
         let wish = hand.map_or(automatic, |hand| hand.eased);
-        let wanted = wish.clamp(0.0, most);
+        let wanted = wish.clamp(least, most);
         let before = self.position.unwrap_or(wanted);
         let position = wanted.clamp(before - MOST_PER_S * dt_s, before + MOST_PER_S * dt_s).min(most);
         self.position = Some(position);
@@ -165,37 +177,41 @@ impl SupplyLoop {
             // The loop stands by where the valve is, so that taking over is no bump.
             self.integral = (position - proportional).clamp(0.0, most);
         }
-        let limited = (wish >= most && most < 100.0).then_some(if cooling <= ordered {
-            (Leader::CoolingFirst, Reason::MarginForCooling)
-        } else {
-            (Leader::Remote, Reason::CoolingOrdered)
-        });
+        let limited = match task.permit.at_least {
+            Some((_, why)) if wish.min(most) <= least => Some((Leader::Permit, why)),
+            _ if wish < most || most >= 100.0 => None,
+            _ if cooling <= ordered => Some((Leader::CoolingFirst, Reason::MarginForCooling)),
+            _ => Some((Leader::Remote, Reason::CoolingOrdered)),
+        };
         let (leader, reason) = limited.unwrap_or_else(|| lead(&task.target, hand));
-        self.tell(task, ordered, wanted, reason);
+        self.tell(task, wanted, reason);
         Output { value: Some(Percent::new(position)), leader, reason }
     }
 
     /// Notes what became of the orders.
-    fn tell(&mut self, task: &SupplyTask, ordered: f32, wanted: f32, reason: Reason) {
+    fn tell(&mut self, task: &SupplyTask, wanted: f32, reason: Reason) {
         let ValveOrders { at_most, manual } = task.orders;
         let fate = |holds: bool, by| {
             if holds { Fate::InForce } else { Fate::Clamped { to: Percent::new(wanted), by } }
         };
-        let eased = at_most.is_some_and(|most| ordered > most.get() && wanted > most.get());
+        let eased = at_most.is_some_and(|most| wanted > most.get());
+        let by = task.permit.at_least.filter(|(least, _)| wanted <= least.get());
+        let by = by.map_or(task.target.floor_reason, |(_, why)| why);
         self.fates = ValveFates {
-            at_most: Fate::of(at_most, fate(!eased, task.target.floor_reason)),
+            at_most: Fate::of(at_most, fate(!eased, by)),
             manual: Fate::of(manual, fate(reason == Reason::HeldByHand, reason)),
         };
     }
 
-    /// All heat to the river.
-    fn close(&mut self, orders: ValveOrders, (leader, reason): Cause) -> Output<Percent> {
-        self.seed(Percent::ZERO);
+    /// All cooling: all heat to the river, unless the river takes none.
+    fn close(&mut self, task: &SupplyTask, (leader, reason): Cause) -> Output<Percent> {
+        let orders = task.orders;
+        self.seed(task.permit.all_cooling);
         self.fates = ValveFates {
             at_most: Fate::of(orders.at_most, Fate::InForce),
             manual: Fate::of(orders.manual, Fate::Overridden { by: reason }),
         };
-        Output { value: Some(Percent::ZERO), leader, reason }
+        Output { value: Some(task.permit.all_cooling), leader, reason }
     }
 }
 
@@ -281,13 +297,15 @@ mod tests {
 
     fn run(supply: Option<f32>, margin: f32, seconds: usize) -> Output<Percent> {
         let tuning = Tuning::default();
+        let tuned = SetPoints::tuned(&tuning);
         let mut valve = SupplyLoop::default();
         valve.seed(Percent::new(40.0));
         let task = SupplyTask {
             supply: supply.map(Celsius::new),
-            target: target(&Snapshot::default(), None, &tuning),
+            target: target(&Snapshot::default(), None, &tuned, &tuning),
             hottest: Some(Kelvin::new(margin)),
             closed: None,
+            permit: ValveRule::default(),
             orders: ValveOrders::default(),
         };
         let mut output = valve.run(&task, 1.0, &tuning);
@@ -316,6 +334,30 @@ mod tests {
     }
 
     #[test]
+    fn the_permit_opens_the_valve_beyond_what_small_margins_leave_and_says_so() {
+        let tuning = Tuning::default();
+        let mut valve = SupplyLoop::default();
+        valve.seed(Percent::new(80.0));
+        let closed = ValveRule {
+            at_least: Some((Percent::new(80.0), Reason::RiverClosed)),
+            before_margins: true,
+            ..ValveRule::default()
+        };
+        let task = SupplyTask {
+            supply: Some(Celsius::new(41.0)),
+            target: target(&Snapshot::default(), None, &SetPoints::tuned(&tuning), &tuning),
+            hottest: Some(Kelvin::new(15.5)),
+            closed: None,
+            permit: closed,
+            orders: ValveOrders { at_most: Some(Percent::ZERO), manual: None },
+        };
+        let output = valve.run(&task, 1.0, &tuning);
+        assert_eq!((output.value, output.leader), (Some(Percent::new(80.0)), Leader::Permit));
+        let by = Reason::RiverClosed;
+        assert_eq!(valve.fates().at_most, Fate::Clamped { to: Percent::new(80.0), by });
+    }
+
+    #[test]
     fn cooling_goes_before_recovery() {
         let output = run(Some(30.0), 12.0, 1);
         assert_eq!((output.value, output.leader), (Some(Percent::ZERO), Leader::CoolingFirst));
@@ -324,15 +366,19 @@ mod tests {
     #[test]
     fn supply_is_held_above_the_dew_point() {
         let tuning = Tuning { supply_target: Celsius::new(18.0), ..Tuning::default() };
-        let humid =
-            target(&with_dew_point(Reading::measured(Celsius::new(19.0), Millis::ZERO)), None, &tuning);
+        let humid = target(
+            &with_dew_point(Reading::measured(Celsius::new(19.0), Millis::ZERO)),
+            None,
+            &SetPoints::tuned(&tuning),
+            &tuning,
+        );
         assert_eq!((humid.celsius, humid.leader), (Celsius::new(21.0), Leader::DewPoint));
     }
 
     #[test]
     fn a_missing_dew_point_is_taken_for_the_worst_case() {
         let tuning = Tuning { supply_target: Celsius::new(18.0), ..Tuning::default() };
-        let blind = target(&with_dew_point(Reading::default()), None, &tuning);
+        let blind = target(&with_dew_point(Reading::default()), None, &SetPoints::tuned(&tuning), &tuning);
         assert_eq!((blind.celsius, blind.reason), (Celsius::new(24.0), Reason::DewPointAssumed));
     }
 }

@@ -7,7 +7,7 @@ use eisbach_protocol::units::{Celsius, CubicMetersPerSecond, Watts};
 use serde::{Deserialize, Serialize};
 
 /// The world outside at one moment.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// River at the intake.
     pub river: Reading<Celsius>,
@@ -18,8 +18,6 @@ pub struct Surroundings {
     pub river_share: Option<f32>,
     /// Heat that the network takes from this node: recovered heat and compressor together.
     pub heat_demand: Reading<Watts>,
-    /// Heat that recovery takes out of this node's water now, by the facility's heat meters. Absent: it is reckoned.
-    pub recovered: Reading<Watts>,
     /// Supply temperature that the network asks for.
     pub network_supply: Reading<Celsius>,
     /// Date and time of day at the site. The controller knows no clock but the one it is handed.

@@ -57,7 +57,7 @@ impl Throttle {
             let own = ladder.step(gpu, context);
             self.deep.note(gpu, ladder.deep_since(), context);
             let decision = rationed(own, gpu, *allowed, budget, context);
-            if decision.leader == Leader::Budget {
+            if matches!(decision.leader, Leader::Budget | Leader::Permit) {
                 self.led = Some((decision.leader, decision.reason));
             }
             let since = place.filter(|(rung, _)| *rung == decision.rung).map_or(context.now, |(_, at)| at);

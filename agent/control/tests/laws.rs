@@ -4,7 +4,10 @@
 mod common;
 
 use common::healthy;
-use eisbach_control::{Controller, Decision, Leader, Manual, Remote, Snapshot, StateName, Tuning};
+use eisbach_control::{
+    Calendar, Controller, Decision, Leader, Manual, PermitState, PermitTuning, Remote, SetPointTuning,
+    SetPoints, Snapshot, StateName, Surroundings, Tuning,
+};
 use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::units::{
@@ -82,8 +85,73 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn surroundings()(
+        river in reading(-10.0, 40.0), river_flow in reading(-1.0, 40.0), river_share in prop::option::of(-0.2..1.2_f32),
+        heat_demand in reading(-100.0, 12_000.0), network_supply in reading(-10.0, 160.0),
+        day_of_year in 1..367_u16, second_of_day in 0..86_400_u32, dated in any::<bool>(),
+    ) -> Surroundings {
+        let calendar = dated.then_some(Calendar { day_of_year, second_of_day });
+        Surroundings { river, river_flow, river_share, heat_demand, network_supply, calendar }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_is_told_of_river_and_network_outputs_stay_in_their_ranges_and_supply_above_its_floor(
+        snapshots in prop::collection::vec((snapshot(), surroundings(), 1..300_u64), 1..12)
+    ) {
+        let mut controller = Controller::new(Tuning::default());
+        let mut was_dry = false;
+        let mut now = Millis::ZERO;
+        for (mut snapshot, surroundings, repeats) in snapshots {
+            snapshot.surroundings = surroundings;
+            for _ in 0..repeats {
+                let decision = controller.step(&snapshot, now);
+                for output in [decision.pump, decision.valve] {
+                    prop_assert!(output.value.is_none_or(|value| (0.0..=100.0).contains(&value.get())), "{output:?}");
+                }
+                for gpu in &decision.gpus {
+                    prop_assert!(gpu.power_cap.is_none_or(|cap| (200.0..=700.0).contains(&cap.get())));
+                }
+                let floor = snapshot.room.dew_point.usable().unwrap_or(Celsius::new(22.0)) + Kelvin::new(2.0);
+                prop_assert!(decision.supply_target >= floor, "{:?} {floor:?}", decision.supply_target);
+                prop_assert!(decision.supply_target <= Celsius::new(40.0).larger(floor));
+                let critical = decision.state == StateName::Critical;
+                // What is told of the river counts from the next second on.
+                let is_dry = decision.river.state == PermitState::Dry;
+                let dry = std::mem::replace(&mut was_dry, is_dry) || is_dry;
+                prop_assert!(!critical || dry || decision.valve.value == Some(Percent::ZERO), "{:?}", decision.valve);
+                now += Millis::new(100);
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_word_of_river_and_network_no_number_about_them_matters(
+        snapshots in prop::collection::vec((snapshot(), 1..40_u64), 1..20),
+        heat_per_kwh in 0.0..1.0_f32, rise_low in 3.0..12.0_f32, supply_low in 10.0..40.0_f32, summer_max in 0.0..30.0_f32,
+    ) {
+        let set_points = SetPointTuning {
+            heat_per_kwh, rise_low: Kelvin::new(rise_low), supply_low: Celsius::new(supply_low), ..SetPointTuning::default()
+        };
+        let permit = PermitTuning { summer_max: Celsius::new(summer_max), ..PermitTuning::default() };
+        let mut first = Controller::new(Tuning::default());
+        let mut second = Controller::new(Tuning { set_points, permit, ..Tuning::default() });
+        let tuned = SetPoints::tuned(&Tuning::default());
+        let mut now = Millis::ZERO;
+        for (mut snapshot, repeats) in snapshots {
+            snapshot.remote.river_at_most = None;
+            for _ in 0..repeats {
+                let decision = first.step(&snapshot, now);
+                prop_assert_eq!(decision.set_points, tuned);
+                prop_assert_eq!(decision, second.step(&snapshot, now));
+                now += Millis::new(100);
+            }
+        }
+    }
 
     #[test]
     fn outputs_stay_in_their_ranges_and_follow_their_state(snapshots in prop::collection::vec((snapshot(), 1..40_u64), 1..20)) {

@@ -50,6 +50,8 @@ pub(super) fn snapshot(plant: &Plant, rating: &Rating, zero_margin: Celsius) -> 
         valve: ValveInput {
             position: told(sensors.valve.position * 100.0),
             fault: flag(sensors.valve.fault),
+            inlet: told(sensors.valve.inlet_celsius),
+            recovered: told(sensors.valve.recovered_watts),
         },
         meter: MeterInput {
             flow: told(sensors.meter.flow_lpm),

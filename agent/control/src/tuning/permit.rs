@@ -22,6 +22,9 @@ pub struct PermitTuning {
     pub winter_max: Celsius,
     /// First and last day of summer, 1 to 366: April to November (`OGewV` 2016).
     pub summer_days: (u16, u16),
+    /// Local standard time, minutes east of UTC: days of the permit begin at the site's midnight, all year. 60: Central
+    /// Europe.
+    pub standard_time_minutes: i16,
     /// Most that the river may be warmed by the whole site. 1.5 K: `OGewV` 2016, salmonid waters.
     pub mixing_rise_max: Kelvin,
     /// Warmest that water may go back into the river (estimate).
@@ -55,6 +58,7 @@ impl Default for PermitTuning {
             summer_max: Celsius::new(21.5),
             winter_max: Celsius::new(10.0),
             summer_days: (91, 334),
+            standard_time_minutes: 60,
             mixing_rise_max: Kelvin::new(1.5),
             discharge_max: Celsius::new(30.0),
             exchanger_rise_max: Kelvin::new(10.0),
@@ -78,6 +82,10 @@ impl PermitTuning {
         if !days {
             let must = "two days of the year, 1 to 366, the first one first";
             return Err(TuningError { key: "permit.summer_days", must });
+        }
+        if self.standard_time_minutes.unsigned_abs() > 14 * 60 {
+            let must = "between -840 and 840 minutes";
+            return Err(TuningError { key: "permit.standard_time_minutes", must });
         }
         let numbers = [
             ("permit.share", self.share.unwrap_or(0.0), 0.0, 1.0, "between 0 and 1"),

@@ -42,8 +42,11 @@ pub struct SetPointTuning {
     pub carnot_share: f32,
     /// The condenser is this much warmer than the network (estimate).
     pub condenser_above_network: Kelvin,
-    /// The facility's water into the heat pump is this much colder than the return (estimate: approach of a CDU).
-    pub exchanger_approach: Kelvin,
+    /// Heat that the exchanger between node loop and facility water moves per kelvin, W/K: 0.23 per watt of full heat
+    /// (sizing of a data sheet's CDU).
+    pub exchanger_watts_per_kelvin: f32,
+    /// Heat that the facility's water for this node carries per kelvin, W/K (estimate).
+    pub facility_watts_per_kelvin: f32,
     /// Heat that the heat pump takes from this node per kelvin between that water and evaporation, W/K (estimate).
     pub evaporator_watts_per_kelvin: f32,
     /// It never evaporates colder than this (estimate).
@@ -74,7 +77,8 @@ impl Default for SetPointTuning {
             step_reserve: Kelvin::new(3.0),
             carnot_share: 0.49,
             condenser_above_network: Kelvin::new(5.0),
-            exchanger_approach: Kelvin::new(4.0),
+            exchanger_watts_per_kelvin: 1700.0,
+            facility_watts_per_kelvin: 800.0,
             evaporator_watts_per_kelvin: 300.0,
             evaporation_min: Celsius::new(20.0),
             supply_per_minute: 0.5,
@@ -113,7 +117,20 @@ impl SetPointTuning {
                 20.0,
                 "between 0 and 20 K",
             ),
-            ("set_points.exchanger_approach", self.exchanger_approach.get(), 0.0, 20.0, "between 0 and 20 K"),
+            (
+                "set_points.exchanger_watts_per_kelvin",
+                self.exchanger_watts_per_kelvin,
+                1.0,
+                1e6,
+                "between 1 and 1000000 W/K",
+            ),
+            (
+                "set_points.facility_watts_per_kelvin",
+                self.facility_watts_per_kelvin,
+                1.0,
+                1e6,
+                "between 1 and 1000000 W/K",
+            ),
             (
                 "set_points.evaporator_watts_per_kelvin",
                 self.evaporator_watts_per_kelvin,

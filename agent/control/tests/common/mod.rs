@@ -33,6 +33,7 @@ pub(crate) fn healthy() -> Snapshot {
         valve: ValveInput {
             position: Reading::measured(Percent::new(50.0), AGE),
             fault: Reading::measured(false, AGE),
+            ..ValveInput::default()
         },
         meter: MeterInput {
             flow: Reading::measured(LitersPerMinute::new(8.75), AGE),
