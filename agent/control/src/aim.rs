@@ -1,8 +1,7 @@
 //! Which rise over the plates brings the return to where it is wanted, from the supply as it is.
 //!
 //! ```text
-//!   return wanted = supply aimed at + rise
-//!   rise now      = return wanted − supply measured      0.9 … 1.6 × rise
+//!   rise now = wanted rise + supply aimed at − supply measured      0.9 … 1.6 × the wanted one
 //! ```
 //!
 //! The valve needs a minute for its stroke, the pump some seconds. So what the supply is off its set-point, the flow makes
@@ -15,6 +14,8 @@ use crate::heat::share;
 
 /// Least and most of the rise aimed at. Less than this is more flow than warm supply is worth; the trim knows better.
 const REACH: (f32, f32) = (0.9, 1.6);
+/// Supply this close to its set-point needs nothing made good, K: the valve has a band too.
+const THERE: f32 = 0.3;
 /// Time constant with which a new set-point is taken over, s.
 const TARGET_S: f32 = 60.0;
 /// Time constant of the supply, s: its noise is no reason to move a pump.
@@ -23,7 +24,7 @@ const SUPPLY_S: f32 = 5.0;
 /// The aim's memory.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Aim {
-    return_: Option<f32>,
+    target: Option<f32>,
     supply: Option<f32>,
 }
 
@@ -36,14 +37,20 @@ impl Aim {
         wanted: Kelvin,
         dt_s: f32,
     ) -> Kelvin {
-        let return_ = towards(&mut self.return_, (target + wanted).get(), dt_s, TARGET_S);
+        let target = towards(&mut self.target, target.get(), dt_s, TARGET_S);
         let Some(supply) = supply else {
             self.supply = None;
             return wanted;
         };
         let supply = towards(&mut self.supply, supply.get(), dt_s, SUPPLY_S);
-        Kelvin::new(return_ - supply).held(wanted * REACH.0, wanted * REACH.1)
+        let off = Kelvin::new(beyond(target - supply, THERE));
+        (wanted + off).held(wanted * REACH.0, wanted * REACH.1)
     }
+}
+
+/// What is left of `value` beyond a band around zero.
+pub(crate) fn beyond(value: f32, band: f32) -> f32 {
+    value - value.clamp(-band, band)
 }
 
 fn towards(memory: &mut Option<f32>, value: f32, dt_s: f32, lag_s: f32) -> f32 {
@@ -68,9 +75,9 @@ mod tests {
 
     #[test]
     fn a_cold_supply_is_made_good_by_more_rise_and_a_warm_one_by_a_little_less() {
-        assert!((settled(Some(35.0)) - 10.0).abs() < 0.01);
-        assert!((settled(Some(32.0)) - 13.0).abs() < 0.01);
-        assert!((settled(Some(35.5)) - 9.5).abs() < 0.01);
+        assert!((settled(Some(35.2)) - 10.0).abs() < 0.01);
+        assert!((settled(Some(32.0)) - 12.7).abs() < 0.01);
+        assert!((settled(Some(35.5)) - 9.8).abs() < 0.01);
     }
 
     #[test]

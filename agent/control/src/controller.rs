@@ -142,6 +142,9 @@ impl Controller {
             stopped: analysis.findings.stopped(),
             node: &analysis.node,
             supply: snapshot.meter.supply.usable(),
+            flow: snapshot.meter.flow.usable(),
+            position: snapshot.valve.position.usable(),
+            steady: self.learning == Learning::Active,
             target: analysis.target,
             rise: self.tuned().loop_rise,
             heat: &self.heat,
@@ -286,6 +289,8 @@ impl Controller {
             full_speed_flow: self.guard.law().full(),
             friction: self.guard.law().friction(),
             heat_per_gpu_watt: self.heat.per_watt(),
+            valve_forward: self.loops.travel(),
+            supply_delay_s: supply::supply_delay(self.loops.flow(), &self.tuning),
             learning: self.learning,
             balance: settled.map(|settled| settled.carried.get() / self.heat.of(settled.power.get()).get()),
             ..Learned::default()

@@ -23,7 +23,7 @@ const HELD: usize = 6;
 /// Time constant of what the valve's forward follows, s (estimate).
 const SLOW_S: f32 = 10.0;
 /// Change of that heat which is a step and no swing, as a share.
-const STEP: f32 = 0.08;
+const STEP: f32 = 0.2;
 /// Lowest and highest heat per watt that may be learned.
 const PER_WATT: (f32, f32) = (1.0, 2.5);
 /// Highest heat at rest that may be learned, as a share of what all GPUs may draw.

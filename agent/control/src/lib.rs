@@ -43,6 +43,7 @@ mod learned;
 mod loops;
 mod permit;
 mod pump;
+mod quiet;
 mod ration;
 pub mod record;
 mod remote;
@@ -56,6 +57,7 @@ mod supply;
 mod surroundings;
 mod throttle;
 mod tuning;
+mod valve_forward;
 
 pub use alarm_book::{
     AlarmBook, AlarmChange, AlarmChanges, AlarmState, AlarmView, Behind, Conditions, Devices, LONGEST_SHELF,

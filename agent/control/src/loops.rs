@@ -15,6 +15,7 @@ use crate::decision::{Leader, Output, Reason};
 use crate::estimate::NodeView;
 use crate::flow_law::FlowLaw;
 use crate::heat::Heat;
+use crate::learned::Bounded;
 use crate::permit::ValveRule;
 use crate::pump::{FULL_SPEED, PumpLoop, PumpOrders, PumpTask};
 use crate::remote::{Remote, RemoteOutcome};
@@ -38,6 +39,12 @@ pub(crate) struct LoopTask<'a> {
     pub(crate) stopped: Cause,
     pub(crate) node: &'a NodeView,
     pub(crate) supply: Option<Celsius>,
+    /// Flow in the loop, if it is measured.
+    pub(crate) flow: Option<LitersPerMinute>,
+    /// The valve's measured position.
+    pub(crate) position: Option<Percent>,
+    /// Load and loop have been steady for a while.
+    pub(crate) steady: bool,
     pub(crate) target: SupplyTarget,
     /// Rise over the plates that is wanted.
     pub(crate) rise: Kelvin,
@@ -84,6 +91,11 @@ impl Loops {
     /// Flow asked for.
     pub(crate) const fn flow(&self) -> LitersPerMinute {
         self.pump.flow()
+    }
+
+    /// Travel of the valve for twice the heat, as learned.
+    pub(crate) const fn travel(&self) -> Bounded {
+        self.supply.travel()
     }
 
     /// The pump gives all it has, or would if no hand held it.
@@ -154,8 +166,13 @@ impl Loops {
             orders: PumpOrders { at_least: task.remote.pump_at_least, manual: manual.pump },
         };
         let pump = self.pump.run(&pump_task, dt_s, tuning);
+        let full = LitersPerMinute::new(task.law.full().value);
         let supply_task = SupplyTask {
             supply: task.supply,
+            heat: task.heat.stepped(),
+            steady: task.steady,
+            flow: (task.flow.unwrap_or(self.pump.flow()), full),
+            measured: task.position,
             target: task.target,
             hottest: task.node.hottest,
             closed: all,

@@ -2,23 +2,33 @@
 //!
 //! ```text
 //!   set-point = max(target, dew point + distance)
-//!   supply ─(−)─► PI, or by hand ─► limit by margin (cooling first) and by order ─► slew ─► valve, 0 % river … 100 % recovery
+//!   heat ─► forward ─┐
+//!   supply ─(−)─► PI ┴─ or by hand ─► limit by margin (cooling first) and by order ─► band, slew ─► valve
+//!                                                                              0 % river … 100 % recovery
 //! ```
+//!
+//! Gain and integral time follow the delay of the loop (SIMC: gain ~ 1/delay, integral time ~ delay), which is the longer the
+//! less flows.
 //!
 //! Opening the valve sends facility water through heat recovery, which returns it warmer than the river would. So
 //! the same loop keeps supply above the dew point in winter and gives heat away in summer. Recovery is a gift: it
 //! is taken back as soon as a GPU's margin is small.
 
-use eisbach_protocol::units::{Celsius, Kelvin, Percent};
+use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Percent, Watts};
 use serde::{Deserialize, Serialize};
 
+use crate::aim::beyond;
 use crate::decision::{Leader, Output, Reason};
+use crate::heat::share;
+use crate::learned::Bounded;
 use crate::permit::ValveRule;
+use crate::quiet::Quiet;
 use crate::remote::Fate;
 use crate::setpoint::SetPoints;
 use crate::snapshot::Snapshot;
 use crate::state::Cause;
 use crate::tuning::Tuning;
+use crate::valve_forward::Forward;
 
 /// Fastest move of the set-point, % per second: valves of this kind need a minute or more for their stroke.
 const MOST_PER_S: f32 = 2.0;
@@ -29,11 +39,31 @@ const MARGIN_RISE_S: f32 = 60.0;
 /// one that makes it warmer in as much below the highest supply (estimate).
 const SAY: (Kelvin, Kelvin) = (Kelvin::new(2.0), Kelvin::new(1.0));
 
+/// Supply this close to its set-point is there, K: sensors flicker.
+const THERE: f32 = 0.2;
+/// A valve that still has further to open than this is on its way, and the loop waits for it, %.
+const ON_ITS_WAY: f32 = 6.0;
+/// The forward has moved by a step of the load when it moves by this, %.
+const STEP: f32 = 1.0;
+/// Lag of a sensor in a well, s (5 to 8 s are usual).
+const WELL_S: f32 = 5.0;
+/// The delay is reckoned for no less than this share of full flow.
+const LEAST_FLOW: f32 = 0.2;
+/// Supply this close to its set-point has settled, K.
+const SETTLED: f32 = 0.5;
+
 /// The loop's memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SupplyLoop {
+    /// Position without what forward and error ask for, %.
     integral: f32,
+    /// Position to begin with, which the integral has not taken over yet.
+    begin: Option<f32>,
     position: Option<f32>,
+    forward: Forward,
+    /// What the forward asked for last.
+    forwarded: f32,
+    quiet: Quiet,
     /// Smallest margin of the recent past, K.
     margin: Option<f32>,
     fates: ValveFates,
@@ -107,6 +137,13 @@ pub(crate) fn target(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SupplyTask {
     pub(crate) supply: Option<Celsius>,
+    /// Heat in the loop, without its swings; and whether it has been steady for a while.
+    pub(crate) heat: Watts,
+    pub(crate) steady: bool,
+    /// Flow in the node loop, and what it is at full speed.
+    pub(crate) flow: (LitersPerMinute, LitersPerMinute),
+    /// Measured position.
+    pub(crate) measured: Option<Percent>,
     pub(crate) target: SupplyTarget,
     /// Smallest margin of any GPU.
     pub(crate) hottest: Option<Kelvin>,
@@ -139,7 +176,12 @@ impl SupplyLoop {
     pub(crate) fn seed(&mut self, position: Percent) {
         let position = position.held(Percent::ZERO, Percent::new(100.0)).get();
         self.position = Some(position);
-        self.integral = position;
+        self.begin = Some(position);
+    }
+
+    /// Travel for twice the heat, as learned.
+    pub(crate) const fn travel(&self) -> Bounded {
+        self.forward.travel()
     }
 
     /// What became of the last task's orders.
@@ -161,21 +203,37 @@ impl SupplyLoop {
         let least = if task.permit.before_margins { least } else { least.min(cooling) };
         let most = cooling.min(ordered).max(least);
 
-        let error = (task.target.celsius - supply).get();
-        let proportional = tuning.valve_gain * error;
-        let step = tuning.valve_gain * error * dt_s / tuning.valve_integral_s;
-        // The integral lies within what the valve can do, so it is never further away than the valve itself.
-        self.integral = (self.integral + step).clamp(0.0, most);
-        let automatic = proportional + self.integral;
+        let error = beyond((task.target.celsius - supply).get(), THERE);
+        let slower = delay(task.flow.1, tuning) / delay(task.flow.0.larger(task.flow.1 * LEAST_FLOW), tuning);
+        let proportional = tuning.valve_gain * slower * error;
+        self.forward.age(dt_s);
+        let forward = self.forward.at(task.heat);
+        if (forward - self.forwarded).abs() > STEP {
+            self.quiet.excuse();
+        }
+        self.forwarded = forward;
+        if let Some(position) = self.begin.take() {
+            self.integral = position - forward;
+        }
+        let before = self.position.unwrap_or(forward + self.integral);
+        let way = task.measured.map_or(0.0, |measured| before - measured.get());
+        let time_s = tuning.valve_integral_s / slower.max(0.01);
+        self.integrate(proportional * dt_s / time_s, forward + proportional, most, way);
+        // What limits for long is where the loop stands, so that it comes back from there.
+        let inside = (forward + self.integral).clamp(0.0, most) - forward;
+        self.integral += (inside - self.integral) * share(dt_s, time_s);
+        let automatic = forward + proportional + self.integral;
         let hand = task.orders.manual.map(|hand| Hand::of(hand, automatic, room));
         let wish = hand.map_or(automatic, |hand| hand.eased);
-        let wanted = wish.clamp(least, most);
-        let before = self.position.unwrap_or(wanted);
+        let wanted = self.quiet.filter(wish.clamp(least, most), before.clamp(least, most));
         let position = wanted.clamp(before - MOST_PER_S * dt_s, before + MOST_PER_S * dt_s).min(most);
         self.position = Some(position);
+        self.quiet.note(position - before, dt_s);
         if hand.is_some_and(Hand::rules) {
             // The loop stands by where the valve is, so that taking over is no bump.
-            self.integral = (position - proportional).clamp(0.0, most);
+            self.integral = position - proportional - forward;
+        } else if task.steady && error.abs() < SETTLED && position > 0.0 && position < most {
+            self.integral -= self.forward.learn(task.heat, Percent::new(position));
         }
         let limited = match task.permit.at_least {
             Some((_, why)) if wish.min(most) <= least => Some((Leader::Permit, why)),
@@ -186,6 +244,17 @@ impl SupplyLoop {
         let (leader, reason) = limited.unwrap_or_else(|| lead(&task.target, hand));
         self.tell(task, wanted, reason);
         Output { value: Some(Percent::new(position)), leader, reason }
+    }
+
+    /// Moves the integral by `step`, unless the valve is at its end there, or still on its way to open. Closing, which
+    /// cools, waits for nothing.
+    fn integrate(&mut self, step: f32, rest: f32, most: f32, way: f32) {
+        let position = rest + self.integral;
+        let ended = (position >= most && step > 0.0) || (position <= 0.0 && step < 0.0);
+        let on_its_way = way > ON_ITS_WAY && step > 0.0;
+        if !ended && !on_its_way {
+            self.integral += step;
+        }
     }
 
     /// Notes what became of the orders.
@@ -268,6 +337,16 @@ impl Hand {
     }
 }
 
+/// Time from valve to the supply's reading at this flow, s.
+fn delay(flow: LitersPerMinute, tuning: &Tuning) -> f32 {
+    tuning.valve_lag_s + supply_delay(flow, tuning)
+}
+
+/// Time from the CDU's outlet to the supply's reading at this flow, s.
+pub(crate) fn supply_delay(flow: LitersPerMinute, tuning: &Tuning) -> f32 {
+    WELL_S + 60.0 * tuning.supply_liters / flow.get().max(0.1)
+}
+
 /// Who leads while nothing limits.
 fn lead(target: &SupplyTarget, hand: Option<Hand>) -> Cause {
     match hand {
@@ -303,6 +382,10 @@ mod tests {
         let task = SupplyTask {
             supply: supply.map(Celsius::new),
             target: target(&Snapshot::default(), None, &tuned, &tuning),
+            heat: Watts::new(5000.0),
+            steady: false,
+            flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
+            measured: None,
             hottest: Some(Kelvin::new(margin)),
             closed: None,
             permit: ValveRule::default(),

@@ -44,9 +44,11 @@ fn position(decision: &Decision) -> f32 {
 #[test]
 fn anybody_may_have_more_flow_and_it_goes_back_without_a_bump() {
     let mut controller = running();
-    let own = speed(&hold(&mut controller, &healthy(), Millis::from_secs(61), 30));
+    // Long enough for the loop to be learned.
+    let own = speed(&hold(&mut controller, &healthy(), Millis::from_secs(61), 600));
+    let later = Millis::from_secs(661);
     let order = Remote { pump_at_least: Some(Percent::new(95.0)), ..Remote::default() };
-    let more = hold(&mut controller, &with(order), LATER, 20);
+    let more = hold(&mut controller, &with(order), later, 20);
     assert_eq!(
         (speed(&more), more.pump.leader, more.pump.reason),
         (95.0, Leader::Remote, Reason::FlowOrdered)
@@ -55,7 +57,7 @@ fn anybody_may_have_more_flow_and_it_goes_back_without_a_bump() {
     assert!(own < 95.0);
     let mut before = 95.0;
     for second in 0..40 {
-        let after = hold(&mut controller, &healthy(), LATER + Millis::from_secs(21 + second), 0);
+        let after = hold(&mut controller, &healthy(), later + Millis::from_secs(21 + second), 0);
         assert!(before - speed(&after) <= Tuning::default().pump_down_per_s + 0.1, "{before} {after:?}");
         before = speed(&after);
     }
@@ -144,10 +146,9 @@ fn a_hand_holds_pump_and_valve_where_it_puts_them() {
 #[test]
 fn i04_a_hand_takes_no_flow_that_the_present_heat_needs() {
     let decision = obeyed(by_hand(Some(0.0), None), 120);
-    let tuning = Tuning::default();
-    let needed = tuning.flow_for(Watts::new(4800.0 * 1.3)).get() / 0.125;
-    // The straight line through 8.75 L/min at 70 % is close enough to the loop's law here.
-    assert!(speed(&decision) >= needed - 1.0, "{} {needed}", speed(&decision));
+    // What the healthy node's meter shows: 10 K at 8.75 L/min and 70 %.
+    let needed = 70.0;
+    assert!(speed(&decision) >= needed - 0.5, "{} {needed}", speed(&decision));
     let Fate::Clamped { to, by: Reason::HeatLoad } = decision.remote.manual_pump else {
         panic!("{:?}", decision.remote)
     };
@@ -168,7 +169,7 @@ fn i04_a_hand_gives_recovery_nothing_that_cooling_needs() {
 fn i04_a_hand_makes_supply_no_warmer_than_the_highest() {
     let mut warm = with(by_hand(None, Some(100.0)));
     warm.meter.supply = Reading::measured(Celsius::new(40.5), AGE);
-    let decision = hold(&mut running(), &warm, LATER, 60);
+    let decision = hold(&mut running(), &warm, LATER, 90);
     assert!(position(&decision) < 20.0, "{:?}", decision.valve);
     assert_eq!(decision.valve.reason, Reason::SupplyHighest);
 }

@@ -42,6 +42,8 @@ impl Tuning {
         within("trim_max", self.trim_max.get(), 0.0, 70.0, "between 0 and 70 %")?;
         within("valve_gain", self.valve_gain, 0.0, 50.0, "between 0 and 50 % per K")?;
         within("valve_integral_s", self.valve_integral_s, 1.0, 3600.0, "between 1 and 3600 s")?;
+        within("valve_lag_s", self.valve_lag_s, 0.0, 300.0, "between 0 and 300 s")?;
+        within("supply_liters", self.supply_liters, 0.0, 1000.0, "between 0 and 1000 L")?;
         within("deep_margin", self.deep_margin.get(), 0.0, 20.0, "between 0 and 20 K")?;
         within(
             "cap_margin",

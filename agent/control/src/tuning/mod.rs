@@ -54,10 +54,14 @@ pub struct Tuning {
     pub trim_integral_s: f32,
     /// Most that the trim may add, %.
     pub trim_max: Percent,
-    /// Supply loop, % of valve per kelvin.
+    /// Supply loop at full flow, % of valve per kelvin; less at less flow, as its delay grows.
     pub valve_gain: f32,
-    /// Integral time of the supply loop, s.
+    /// Integral time of the supply loop at full flow, s; more at less flow.
     pub valve_integral_s: f32,
+    /// Time from the valve to the CDU's outlet: facility pipe and walls, s (estimate).
+    pub valve_lag_s: f32,
+    /// Pipe from the CDU to the supply's sensor, L (estimate).
+    pub supply_liters: f32,
     /// Recovery gets everything above this margin.
     pub recovery_full_margin: Kelvin,
     /// Recovery gets nothing below this margin.
@@ -149,8 +153,10 @@ impl Default for Tuning {
             trim_gain: 2.0,
             trim_integral_s: 20.0,
             trim_max: Percent::new(30.0),
-            valve_gain: 3.0,
-            valve_integral_s: 60.0,
+            valve_gain: 4.0,
+            valve_integral_s: 120.0,
+            valve_lag_s: 20.0,
+            supply_liters: 2.0,
             recovery_full_margin: Kelvin::new(18.0),
             recovery_none_margin: Kelvin::new(15.0),
             hot_margin: Kelvin::new(16.0),
