@@ -21,6 +21,7 @@ pub mod outside;
 pub mod plant;
 pub mod proxy;
 pub mod rng;
+pub mod scenario;
 pub mod serve;
 pub mod speed;
 pub mod stage;

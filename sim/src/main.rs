@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use eisbach_sim::certificates::{self, CertificateArguments};
 use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
 use eisbach_sim::proxy::{self, ProxyArguments};
+use eisbach_sim::scenario::{self, RunArguments};
 use eisbach_sim::serve::{self, ServeArguments};
 use eisbach_sim::speed::{self, SpeedArguments};
 use tokio::runtime::Builder;
@@ -34,6 +35,8 @@ enum Command {
     /// Measures.
     #[command(subcommand)]
     Bench(Bench),
+    /// Runs one scenario in virtual time and judges it.
+    Run(RunArguments),
     /// Runs a command that ends with its parent.
     #[command(hide = true)]
     Leash(LeashArguments),
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         }
         Command::Certificates(arguments) => done(&certificates::run(&arguments)),
         Command::Bench(Bench::Speed(arguments)) => done(&speed::run(&arguments)),
+        Command::Run(arguments) => scenario::run_command(&arguments).unwrap_or_else(|error| fail(&error)),
         Command::Leash(arguments) => fail(&demo::become_command(arguments)),
     }
 }

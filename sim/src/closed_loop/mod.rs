@@ -15,7 +15,7 @@ use eisbach_control::{Decision, Remote, Snapshot, Surroundings, Tuning};
 use eisbach_nvml_sim::{Features, GpuModel, Rating};
 use eisbach_protocol::units::{Celsius, KiloPascal, LitersPerMinute, Millis, Quantity, Watts};
 
-use crate::plant::{Actuators, Boundary, Plant, PlantParams, STEP_MS};
+use crate::plant::{Actuators, Boundary, GPUS, Plant, PlantParams, STEP_MS};
 use crate::workload::{Load, Workload};
 
 pub use sensed::{limits, single};
@@ -40,6 +40,8 @@ pub struct Node {
     pub surroundings: Surroundings,
     /// Core temperature at which the margin is zero.
     pub zero_margin: Celsius,
+    /// Work asked of each GPU, in place of the workload's.
+    pub asked: Option<[f64; GPUS]>,
     rating: Rating,
     actuators: Actuators,
     load: Load,
@@ -47,16 +49,25 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that has been running at this load for a while.
+    /// A node that has been running at this load for a while, on a spring day.
     #[must_use]
     pub fn new(model: GpuModel, params: PlantParams, workload: Workload, seed: u64) -> Self {
-        let mut load = Load::new(workload, seed);
         let usual = Boundary::default();
-        let boundary = Boundary {
-            utilisation: load.step(),
-            heat_demand_watts: usual.heat_demand_watts * params.size(),
-            ..usual
-        };
+        let boundary = Boundary { heat_demand_watts: usual.heat_demand_watts * params.size(), ..usual };
+        Self::placed(model, params, workload, boundary, seed)
+    }
+
+    /// The same anywhere. The workload says what is asked of the GPUs.
+    #[must_use]
+    pub fn placed(
+        model: GpuModel,
+        params: PlantParams,
+        workload: Workload,
+        boundary: Boundary,
+        seed: u64,
+    ) -> Self {
+        let mut load = Load::new(workload, seed);
+        let boundary = Boundary { utilisation: load.step(), ..boundary };
         let actuators = Actuators { pump_speed: 0.8, valve: 0.5, ..Actuators::of(&params.gpu) };
         let plant = Plant::settled(params, seed, &actuators, &boundary);
         Self {
@@ -67,6 +78,7 @@ impl Node {
             remote: Remote::default(),
             surroundings: Surroundings::default(),
             zero_margin: zero_margin(&model.rating()),
+            asked: None,
             rating: model.rating(),
             actuators,
             load,
@@ -89,7 +101,8 @@ impl Node {
     /// Lets one control period pass.
     pub fn drift(&mut self) {
         for _ in 0..CYCLE_MS / STEP_MS {
-            self.boundary.utilisation = self.load.step();
+            let generated = self.load.step();
+            self.boundary.utilisation = self.asked.unwrap_or(generated);
             self.plant.step(&self.actuators, &self.boundary);
         }
         self.cycles += 1;
@@ -119,6 +132,16 @@ impl Node {
         &self.actuators
     }
 
+    /// Sets the actuators past everybody.
+    pub const fn set(&mut self, actuators: Actuators) {
+        self.actuators = actuators;
+    }
+
+    /// Other work from now on. The seed decides everything that is random in it.
+    pub fn work(&mut self, workload: Workload, seed: u64) {
+        self.load = Load::new(workload, seed);
+    }
+
     /// What a controller sees.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -126,7 +149,7 @@ impl Node {
             power_budget: self.power_budget,
             remote: self.remote,
             surroundings: self.surroundings,
-            ..sensed::snapshot(&self.plant, &self.rating, self.zero_margin)
+            ..sensed::snapshot(&self.plant, &self.actuators, &self.rating, self.zero_margin)
         }
     }
 

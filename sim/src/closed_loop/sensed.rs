@@ -8,7 +8,7 @@ use eisbach_protocol::gpu_link::GpuHealth;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, Megahertz, Millis, Quantity, Watts};
 
-use crate::plant::{GpuSensors, Plant};
+use crate::plant::{Actuators, GpuActuators, GpuParams, GpuSensors, Plant};
 
 /// Age of every reading: a fast bus.
 const AGE: Millis = Millis::new(20);
@@ -22,22 +22,29 @@ const fn flag(value: bool) -> Reading<bool> {
 }
 
 /// Everything that instruments tell of the node.
-pub(super) fn snapshot(plant: &Plant, rating: &Rating, zero_margin: Celsius) -> Snapshot {
+pub(super) fn snapshot(
+    plant: &Plant,
+    actuators: &Actuators,
+    rating: &Rating,
+    zero_margin: Celsius,
+) -> Snapshot {
     let (sensors, sockets) = (plant.sensors(), plant.params().sockets);
-    let gpu = |gpu: &Option<GpuSensors>| {
-        let Some(gpu) = gpu else { return GpuInput { health: GpuHealth::Lost, ..GpuInput::default() } };
+    let gpu = |(gpu, set): (&Option<GpuSensors>, &GpuActuators)| {
+        let held = held(set, &plant.params().gpu);
+        let Some(gpu) = gpu else { return GpuInput { health: GpuHealth::Lost, ..held } };
         let temperature: Reading<Celsius> = told(gpu.core_celsius);
         GpuInput {
             health: GpuHealth::Ok,
             temperature,
             margin: temperature.map(|temperature| zero_margin - temperature),
             power: told(gpu.power_watts),
+            thermal_slowdown: flag(gpu.slowed),
             limits: limits(rating),
-            ..GpuInput::default()
+            ..held
         }
     };
     Snapshot {
-        gpus: sensors.gpus.iter().take(sockets).map(gpu).collect(),
+        gpus: sensors.gpus.iter().zip(&actuators.gpus).take(sockets).map(gpu).collect(),
         gpus_expected: sockets,
         pump: PumpInput {
             shared: false,
@@ -61,6 +68,17 @@ pub(super) fn snapshot(plant: &Plant, rating: &Rating, zero_margin: Celsius) -> 
         room: RoomInput { dew_point: told(sensors.room.dew_point_celsius) },
         leak: LeakInput { detected: flag(sensors.leak.detected), fault: flag(sensors.leak.fault) },
         ..Snapshot::default()
+    }
+}
+
+/// What the GPU process holds for the controller, also for one that has just started.
+fn held(set: &GpuActuators, gpu: &GpuParams) -> GpuInput {
+    let cap = Some(set.power_limit_watts).filter(|cap| *cap < gpu.tdp_watts);
+    let clock = Some(set.clock_max_mhz).filter(|clock| *clock < gpu.clock_max_mhz);
+    GpuInput {
+        held_cap: cap.map(|watts| Watts::from_f32(single(watts))),
+        held_clock: clock.map(|megahertz| Megahertz::from_f32(single(megahertz))),
+        ..GpuInput::default()
     }
 }
 
