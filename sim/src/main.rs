@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use eisbach_sim::certificates::{self, CertificateArguments};
 use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
 use eisbach_sim::proxy::{self, ProxyArguments};
-use eisbach_sim::scenario::{self, RunArguments};
+use eisbach_sim::scenario::{self, MonteCarloArguments, RunArguments, SuiteArguments};
 use eisbach_sim::serve::{self, ServeArguments};
 use eisbach_sim::speed::{self, SpeedArguments};
 use tokio::runtime::Builder;
@@ -37,6 +37,11 @@ enum Command {
     Bench(Bench),
     /// Runs one scenario in virtual time and judges it.
     Run(RunArguments),
+    /// Runs the scenarios that belong to the product.
+    Suite(SuiteArguments),
+    /// Runs many nodes that are not as drawn through short scenarios.
+    #[command(name = "montecarlo")]
+    MonteCarlo(MonteCarloArguments),
     /// Runs a command that ends with its parent.
     #[command(hide = true)]
     Leash(LeashArguments),
@@ -68,6 +73,10 @@ fn main() -> ExitCode {
         Command::Certificates(arguments) => done(&certificates::run(&arguments)),
         Command::Bench(Bench::Speed(arguments)) => done(&speed::run(&arguments)),
         Command::Run(arguments) => scenario::run_command(&arguments).unwrap_or_else(|error| fail(&error)),
+        Command::Suite(arguments) => scenario::suite_command(&arguments).unwrap_or_else(|error| fail(&error)),
+        Command::MonteCarlo(arguments) => {
+            scenario::monte_carlo_command(&arguments).unwrap_or_else(|error| fail(&error))
+        }
         Command::Leash(arguments) => fail(&demo::become_command(arguments)),
     }
 }

@@ -15,7 +15,7 @@ use eisbach_control::{Decision, Remote, Snapshot, Surroundings, Tuning};
 use eisbach_nvml_sim::{Features, GpuModel, Rating};
 use eisbach_protocol::units::{Celsius, KiloPascal, LitersPerMinute, Millis, Quantity, Watts};
 
-use crate::plant::{Actuators, Boundary, GPUS, Plant, PlantParams, STEP_MS};
+use crate::plant::{Actuators, Boundary, Plant, PlantParams, STEP_MS};
 use crate::workload::{Load, Workload};
 
 pub use sensed::{limits, single};
@@ -40,8 +40,6 @@ pub struct Node {
     pub surroundings: Surroundings,
     /// Core temperature at which the margin is zero.
     pub zero_margin: Celsius,
-    /// Work asked of each GPU, in place of the workload's.
-    pub asked: Option<[f64; GPUS]>,
     rating: Rating,
     actuators: Actuators,
     load: Load,
@@ -78,7 +76,6 @@ impl Node {
             remote: Remote::default(),
             surroundings: Surroundings::default(),
             zero_margin: zero_margin(&model.rating()),
-            asked: None,
             rating: model.rating(),
             actuators,
             load,
@@ -101,8 +98,7 @@ impl Node {
     /// Lets one control period pass.
     pub fn drift(&mut self) {
         for _ in 0..CYCLE_MS / STEP_MS {
-            let generated = self.load.step();
-            self.boundary.utilisation = self.asked.unwrap_or(generated);
+            self.boundary.utilisation = self.load.step();
             self.plant.step(&self.actuators, &self.boundary);
         }
         self.cycles += 1;
@@ -137,9 +133,9 @@ impl Node {
         self.actuators = actuators;
     }
 
-    /// Other work from now on. The seed decides everything that is random in it.
-    pub fn work(&mut self, workload: Workload, seed: u64) {
-        self.load = Load::new(workload, seed);
+    /// Other work from now on.
+    pub fn work(&mut self, load: Load) {
+        self.load = load;
     }
 
     /// What a controller sees.

@@ -58,6 +58,8 @@ pub enum Kind {
     Reaches(State),
     /// Seconds until this alarm is raised.
     Raises(Raised),
+    /// Seconds until the pump stands still.
+    PumpStops,
     /// Runs of the same scenario that differ in any bit.
     Replay,
 }
@@ -128,7 +130,7 @@ impl Kind {
             Self::PumpTravel => "%/min",
             Self::PermitMinutes => "min",
             Self::Leaked => "L",
-            Self::Reaches(_) | Self::Raises(_) => "s",
+            Self::Reaches(_) | Self::Raises(_) | Self::PumpStops => "s",
             Self::GpusOff | Self::Reversals | Self::Replay => "",
         }
     }
@@ -151,6 +153,7 @@ impl fmt::Display for Kind {
             Self::Leaked => f.write_str("liquid lost"),
             Self::Reaches(State(state)) => write!(f, "time to state {}", state.as_str()),
             Self::Raises(Raised(alarm)) => write!(f, "time to alarm {}", alarm.as_str()),
+            Self::PumpStops => f.write_str("time to a standing pump"),
             Self::Replay => f.write_str("runs that differ in a bit"),
         }
     }

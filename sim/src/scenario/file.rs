@@ -12,6 +12,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eisbach_control::Tuning;
 use eisbach_nvml_sim::GpuModel;
@@ -23,9 +24,9 @@ use super::outside::Outside;
 use super::plant::PlantChoice;
 use super::protection::Protection;
 use super::span::Span;
-use super::trace::{Trace, TraceError};
+use crate::closed_loop::Node;
 use crate::plant::PlantParams;
-use crate::workload::Workload;
+use crate::workload::{Between, Trace, TraceError, Workload};
 
 /// Longest time that a scenario may take.
 const LONGEST: Span = Span::from_secs(40 * 86_400);
@@ -39,8 +40,10 @@ pub struct Scenario {
     pub model: GpuModel,
     /// The numbers of the plant.
     pub params: PlantParams,
+    /// The controller's numbers, commissioned for this plant.
+    pub tuning: Tuning,
     /// The load, where it was recorded.
-    pub trace: Option<Trace>,
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// What a scenario's file says.
@@ -130,15 +133,40 @@ impl Scenario {
         let text = std::fs::read_to_string(file)
             .map_err(|source| ScenarioError::Unreadable { file: file.to_owned(), source })?;
         let mut form = form(&text, file)?;
-        if let Some(other) = trace {
+        if trace.is_some() {
             // Given on the command line, it stands in for whatever the file says.
             (form.workload, form.trace) = (None, None);
-            return Self::new(form, Some(Trace::read(other)?), file);
         }
         let beside =
             form.trace.as_ref().map(|name| file.parent().unwrap_or_else(|| Path::new("")).join(name));
-        let trace = beside.map(|path| Trace::read(&path)).transpose()?;
-        Self::new(form, trace, file)
+        let recorded = trace.map(Path::to_owned).or(beside);
+        let text = recorded.map(|path| {
+            let text = std::fs::read_to_string(&path);
+            text.map(|text| (text, path.clone()))
+                .map_err(|source| TraceError::Unreadable { file: path, source })
+        });
+        let text = text.transpose()?;
+        Self::new(form, text.as_ref().map(|(text, path)| (text.as_str(), path.as_path())), file)
+    }
+
+    /// A scenario of this form, without a recorded load.
+    pub(super) fn of(form: Form, file: &Path) -> Result<Self, ScenarioError> {
+        Self::new(form, None, file)
+    }
+
+    /// The same with another node, commissioned with these numbers, and another seed.
+    pub(super) fn with_node(&self, params: &PlantParams, tuning: Tuning, seed: u64) -> Self {
+        let form = Form { seed, ..self.form.clone() };
+        Self { form, params: params.clone(), tuning, ..self.clone() }
+    }
+
+    /// What is asked of a GPU while the controller finds its place.
+    pub(super) fn first_level(&self) -> f64 {
+        match (&self.trace, self.form.workload) {
+            (Some(trace), _) => trace.at(0.0).iter().sum::<f64>() / 8.0,
+            (None, Some(workload)) => workload.mean(),
+            (None, None) => 0.0,
+        }
     }
 
     /// Reads a text that came from `file`, and a load that came with it.
@@ -146,19 +174,19 @@ impl Scenario {
     /// # Errors
     /// If the text is no scenario.
     pub fn parse(text: &str, trace: Option<(&str, &Path)>, file: &Path) -> Result<Self, ScenarioError> {
-        let form = form(text, file)?;
-        let trace = trace.map(|(text, path)| Trace::parse(text, path)).transpose()?;
-        Self::new(form, trace, file)
+        Self::new(form(text, file)?, trace, file)
     }
 
-    fn new(form: Form, trace: Option<Trace>, file: &Path) -> Result<Self, ScenarioError> {
+    fn new(form: Form, trace: Option<(&str, &Path)>, file: &Path) -> Result<Self, ScenarioError> {
         let error = |(key, why): (String, String)| ScenarioError::Value { file: file.to_owned(), key, why };
         let model = form.plant.model().map_err(error)?;
         let params = form.plant.params().map_err(error)?;
-        match fault(&form, trace.is_some()).or_else(|| form.outside.fault()) {
-            Some(fault) => Err(error(fault)),
-            None => Ok(Self { form, model, params, trace }),
+        if let Some(fault) = fault(&form, trace.is_some()).or_else(|| form.outside.fault()) {
+            return Err(error(fault));
         }
+        let hold = |(text, path)| Trace::parse(text, path, Between::Hold, &params.gpu).map(Arc::new);
+        let tuning = Node::commissioned(&params, form.tuning);
+        Ok(Self { trace: trace.map(hold).transpose()?, form, model, params, tuning })
     }
 }
 

@@ -89,7 +89,7 @@ impl Judge {
             | Kind::SupplyError
             | Kind::Leaked => Gauge::Extreme(None),
             Kind::Throttled | Kind::PermitMinutes => Gauge::Share { part: 0.0, whole: 0.0 },
-            Kind::Reaches(_) | Kind::Raises(_) => Gauge::First(None),
+            Kind::Reaches(_) | Kind::Raises(_) | Kind::PumpStops => Gauge::First(None),
             Kind::Reversals => Gauge::Reversals(Reversals::default()),
             Kind::PumpTravel => Gauge::Travel { way: 0.0, last: None, seconds: 0.0 },
             Kind::Jump => Gauge::Jump { last: [None; 2], largest: 0.0 },
@@ -120,7 +120,7 @@ impl Judge {
                 *whole += moment.dt_s;
             }
             Gauge::First(at) => {
-                if at.is_none() && is_there(kind, moment.decision) {
+                if at.is_none() && is_there(kind, moment) {
                     *at = Some((moment.now_s - self.from_s).max(0.0));
                 }
             }
@@ -212,14 +212,16 @@ fn value(kind: Kind, moment: &Moment<'_>) -> f64 {
         | Kind::PumpSaving
         | Kind::Reaches(_)
         | Kind::Raises(_)
+        | Kind::PumpStops
         | Kind::Replay => 0.0,
     }
 }
 
-fn is_there(kind: Kind, decision: &Decision) -> bool {
+fn is_there(kind: Kind, moment: &Moment<'_>) -> bool {
     match kind {
-        Kind::Reaches(State(state)) => decision.state == state,
-        Kind::Raises(Raised(alarm)) => decision.alarms.has(alarm),
+        Kind::Reaches(State(state)) => moment.decision.state == state,
+        Kind::Raises(Raised(alarm)) => moment.decision.alarms.has(alarm),
+        Kind::PumpStops => !moment.truth.pump.running,
         _ => false,
     }
 }

@@ -1,21 +1,25 @@
 //! The world outside the node in a scenario: river, room, heat network.
 
-use eisbach_control::{Calendar, Surroundings};
+use eisbach_control::Surroundings;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, CubicMetersPerSecond, Millis, Quantity, Watts};
 use serde::Deserialize;
 
 use super::course::Course;
 use crate::closed_loop::single;
+use crate::outside::{DAY_S, Discharge, Permit, RiverState, calendar};
 use crate::plant::{Boundary, PlantParams};
 
 /// Age of what the facility tells.
 const AGE: Millis = Millis::from_secs(1);
-/// Heat that a river of 1 m³/s takes for each kelvin, W/K.
+/// Heat that 1 m³/s of river takes for each kelvin, W/K.
 const RIVER: f64 = 4.19e6;
-/// Heat into the river that counts as none: what valves leak, share of the installed heat.
-const TRICKLE: f64 = 0.01;
-const DAY_S: f64 = 86_400.0;
+/// Warming of the water drawn, K: below what permits usually allow. Estimate.
+const INTAKE_RISE: f64 = 7.0;
+/// Least intake, m³/s: nothing is divided by nothing.
+const LEAST_INTAKE: f64 = 1e-6;
+/// A day of April, where the scenario does not tell its own.
+const SPRING_DAY: u16 = 105;
 
 /// The world outside. What is not given is as on a spring day, and what needs no value is not told to the controller.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -41,22 +45,6 @@ pub struct Outside {
     pub day_of_year: Option<u16>,
     /// Hour of the day at which it begins.
     pub hour: f64,
-}
-
-/// The river permit. Estimates: the default is a river of the grayling region in summer (21.5 °C, 1.5 K after mixing).
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Permit {
-    /// Highest temperature of the river after mixing, °C.
-    pub warmest: f64,
-    /// Highest rise of the river by mixing, K.
-    pub rise: f64,
-}
-
-impl Default for Permit {
-    fn default() -> Self {
-        Self { warmest: 21.5, rise: 1.5 }
-    }
 }
 
 impl Default for Outside {
@@ -111,19 +99,28 @@ impl Outside {
                 .network_supply
                 .as_ref()
                 .map_or_else(Reading::default, |course| reading::<Celsius>(course.at(now_s))),
-            calendar: self.day_of_year.map(|day| calendar(day, self.hour * 3600.0 + now_s)),
+            calendar: self.day_of_year.map(|_| calendar(self.year_s(now_s))),
         }
     }
 
-    /// Whether a node that gives so much heat to the river breaks the permit.
-    pub(super) fn breaks_permit(&self, now_s: f64, river_watts: f64, plant: &PlantParams) -> bool {
+    /// Whether a node that gives so much heat to the river breaks the permit, if all nodes of the site do as it does.
+    pub(super) fn breaks_permit(&self, now_s: f64, river_watts: f64) -> bool {
         let (Some(flow), Some(share)) = (&self.river_flow, self.river_share) else { return false };
-        if river_watts < TRICKLE * plant.installed_watts() {
-            return false;
-        }
-        let site_watts = river_watts / share.max(1e-12);
-        let rise = site_watts / (RIVER * flow.at(now_s).max(1e-6));
-        rise > self.permit.rise || self.river.at(now_s) + rise > self.permit.warmest
+        let river = RiverState { celsius: self.river.at(now_s), flow_m3_s: flow.at(now_s), debris: 1.0 };
+        let heat_watts = river_watts / share.max(1e-12);
+        // Enough water for the usual warming in the exchanger; where there is not so much, all there is.
+        let wanted = heat_watts / (RIVER * INTAKE_RISE);
+        let discharge = Discharge {
+            heat_watts,
+            intake_m3_s: wanted.clamp(LEAST_INTAKE, river.flow_m3_s.max(LEAST_INTAKE)),
+        };
+        self.permit.violation(&river, discharge, self.year_s(now_s)).is_some()
+    }
+
+    /// Seconds since the first of January.
+    fn year_s(&self, now_s: f64) -> f64 {
+        let day = f64::from(self.day_of_year.unwrap_or(SPRING_DAY)) - 1.0;
+        day * DAY_S + self.hour * 3600.0 + now_s
     }
 
     /// What is wrong with it: the key, and why.
@@ -158,18 +155,6 @@ impl Outside {
     }
 }
 
-/// The moment `seconds` after the beginning of a day.
-fn calendar(day: u16, seconds: f64) -> Calendar {
-    let days = (seconds / DAY_S).floor().clamp(0.0, 400.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "held in range above and below"
-    )]
-    let (days, second_of_day) = (days as u16, (seconds - days * DAY_S).clamp(0.0, DAY_S - 1.0) as u32);
-    Calendar { day_of_year: (day - 1 + days) % 365 + 1, second_of_day }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,16 +170,12 @@ mod tests {
 
     #[test]
     fn twelve_megawatts_warm_a_small_river_by_more_than_it_may_be() {
-        let plant = PlantParams::default();
         // 7.6 kW of 12 MW.
         let share = 7600.0 / 12e6;
-        assert!(!river(15.0, 5.0, share).breaks_permit(0.0, 7600.0, &plant));
-        assert!(river(15.0, 1.8, share).breaks_permit(0.0, 7600.0, &plant));
-        assert!(river(21.3, 5.0, share).breaks_permit(0.0, 7600.0, &plant));
-        assert!(
-            !river(23.0, 5.0, share).breaks_permit(0.0, 10.0, &plant),
-            "what valves leak counts as nothing"
-        );
+        assert!(!river(15.0, 5.0, share).breaks_permit(0.0, 7600.0));
+        assert!(river(15.0, 1.8, share).breaks_permit(0.0, 7600.0));
+        assert!(river(21.3, 5.0, share).breaks_permit(0.0, 7600.0));
+        assert!(!river(23.0, 5.0, share).breaks_permit(0.0, 10.0), "what valves leak counts as nothing");
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //!                                              judges, track, fingerprint
 //! ```
 
+use std::sync::Arc;
+
 use eisbach_control::{Controller, Decision, Snapshot, Surroundings};
 use eisbach_protocol::units::{Percent, Quantity};
 
@@ -22,7 +24,7 @@ use super::span::{Span, seconds};
 use super::track::{Fingerprint, Sample, Track};
 use crate::closed_loop::{Node, single};
 use crate::plant::{Actuators, FaultKind, Plant};
-use crate::workload::Workload;
+use crate::workload::{Load, Workload};
 
 /// Cycles between two samples of the track: a second.
 const SAMPLE: u64 = Span::from_secs(1).cycles();
@@ -46,6 +48,15 @@ impl Outcome {
     }
 }
 
+/// What came of a scenario without one of its protections.
+#[derive(Clone, Debug)]
+pub struct Stripped {
+    /// What was taken away.
+    pub protection: Protection,
+    /// The criteria that hold with it and not without.
+    pub broken: Vec<Verdict>,
+}
+
 /// Runs a scenario, and whatever other runs its criteria ask for.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Outcome {
@@ -57,15 +68,21 @@ pub fn run(scenario: &Scenario) -> Outcome {
     Outcome { verdicts: verdicts(&played.judges, &Others { fixed_kwh, same }), track: played.track }
 }
 
-/// Runs a scenario without one of its protections. It is not run again to see whether it is the same.
+/// Runs a scenario without each of its protections: first with all of them, then without one at a time. None of these
+/// runs is repeated to see whether it is the same.
 #[must_use]
-pub fn run_without(scenario: &Scenario, protection: Protection) -> Outcome {
-    let harness = Harness::without(protection, fixed_speed(scenario));
-    let played = Play::new(scenario, harness).played();
+pub fn run_without(scenario: &Scenario) -> Vec<Stripped> {
     let asks = scenario.form.criteria.iter().any(|criterion| criterion.kind == Kind::PumpSaving);
     let fixed_kwh = if asks { fixed_flow(scenario) } else { Vec::new() };
     let others = Others { fixed_kwh, same: Some(true) };
-    Outcome { verdicts: verdicts(&played.judges, &others), track: played.track }
+    let judged = |harness: Harness| verdicts(&Play::new(scenario, harness).played().judges, &others);
+    let whole = judged(Harness::whole());
+    let strip = |protection: &Protection| {
+        let bare = judged(Harness::without(*protection, fixed_speed(scenario)));
+        let broken = bare.into_iter().zip(&whole).filter(|(bare, whole)| whole.passed && !bare.passed);
+        Stripped { protection: *protection, broken: broken.map(|(bare, _)| bare).collect() }
+    };
+    scenario.form.without.iter().map(strip).collect()
 }
 
 /// Pump energy with fixed flow in the time of each criterion.
@@ -82,7 +99,7 @@ fn fixed_speed(scenario: &Scenario) -> Percent {
 }
 
 /// A scenario being played.
-struct Play<'a> {
+pub(super) struct Play<'a> {
     scenario: &'a Scenario,
     node: Node,
     controller: Controller,
@@ -103,23 +120,32 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     /// The node at the scenario's beginning, with a controller that has found its place.
-    fn new(scenario: &'a Scenario, harness: Harness) -> Self {
+    pub(super) fn new(scenario: &'a Scenario, harness: Harness) -> Self {
         let form = &scenario.form;
-        let mean = form.workload.map_or(0.0, |workload| workload.mean());
         let outside = form.outside.boundary(0.0, &scenario.params);
-        let mut node = Node::placed(
+        let node = Node::placed(
             scenario.model,
             scenario.params.clone(),
-            Workload::Constant { level: mean },
+            Workload::Constant { level: scenario.first_level() },
             outside,
             form.seed,
         );
-        node.asked = scenario.trace.as_ref().map(|trace| trace.at(0.0));
-        let tuning = harness.tuning(Node::commissioned(&scenario.params, form.tuning));
-        let mut play = Self {
+        let controller = Controller::new(harness.tuning(scenario.tuning));
+        let mut play = Self::of(scenario, (node, controller), harness);
+        for _ in 0..form.settle.cycles() {
+            play.advance(false);
+        }
+        play
+    }
+
+    /// A node and its controller at the beginning of a scenario.
+    fn of(scenario: &'a Scenario, (node, controller): (Node, Controller), harness: Harness) -> Self {
+        let form = &scenario.form;
+        let judge = |criterion| Judge::new(criterion, form.duration);
+        Self {
             scenario,
             node,
-            controller: Controller::new(tuning),
+            controller,
             harness,
             spoiler: Spoiler::default(),
             orders: Orders::default(),
@@ -128,20 +154,28 @@ impl<'a> Play<'a> {
             dark_until: None,
             cycle: 0,
             last: None,
-            judges: form.criteria.iter().map(|criterion| Judge::new(criterion, form.duration)).collect(),
+            judges: form.criteria.iter().map(judge).collect(),
             track: Track { slowdown_celsius: scenario.params.gpu.slowdown_celsius, ..Track::default() },
             fingerprint: Fingerprint::default(),
-        };
-        for _ in 0..form.settle.cycles() {
-            play.advance(false);
         }
-        if let Some(workload) = form.workload {
-            play.node.work(workload, form.seed);
-        }
-        play
+    }
+
+    /// The same node and controller at the beginning of another scenario.
+    pub(super) fn branch<'b>(&self, scenario: &'b Scenario) -> Play<'b> {
+        Play::of(scenario, (self.node.clone(), self.controller.clone()), self.harness.clone())
+    }
+
+    /// Verdicts, where no criterion asks for another run.
+    pub(super) fn judged(self) -> Vec<Verdict> {
+        verdicts(&self.played().judges, &Others::default())
     }
 
     fn played(mut self) -> Self {
+        match (&self.scenario.trace, self.scenario.form.workload) {
+            (Some(trace), _) => self.node.work(Load::from_trace(Arc::clone(trace))),
+            (None, Some(workload)) => self.work(workload),
+            (None, None) => {}
+        }
         let events = in_order(&self.scenario.form.events);
         let mut coming = events.into_iter().peekable();
         while self.cycle < self.scenario.form.duration.cycles() {
@@ -159,6 +193,10 @@ impl<'a> Play<'a> {
         seconds(self.cycle)
     }
 
+    fn work(&mut self, workload: Workload) {
+        self.node.work(Load::new(workload, self.scenario.form.seed));
+    }
+
     fn happen(&mut self, what: &What) {
         let now_s = self.now_s();
         self.track.marks.push((now_s, what.to_string()));
@@ -168,7 +206,7 @@ impl<'a> Play<'a> {
             What::Mend(kind) => self.node.plant.clear(*kind),
             What::Sensor { of, how } => self.spoiler.spoil(*of, *how, now_s),
             What::SensorMended(of) => self.spoiler.mend(*of),
-            What::Load(workload) => self.node.work(*workload, self.scenario.form.seed),
+            What::Load(workload) => self.work(*workload),
             What::Orders(orders) => self.orders = *orders,
             What::FacilityLost => (self.heard, self.orders) = (false, Orders::default()),
             What::FacilityBack => self.heard = true,
@@ -181,8 +219,6 @@ impl<'a> Play<'a> {
     fn advance(&mut self, begun: bool) {
         let now_s = self.now_s();
         let outside = &self.scenario.form.outside;
-        let asked = self.scenario.trace.as_ref().map(|trace| trace.at(now_s));
-        self.node.asked = asked;
         self.node.boundary = outside.boundary(now_s, &self.scenario.params);
         self.node.drift();
 
@@ -216,8 +252,7 @@ impl<'a> Play<'a> {
     /// A fresh controller, which knows nothing of before.
     fn take_over(&mut self) {
         self.dark_until = None;
-        let tuning = Node::commissioned(&self.scenario.params, self.scenario.form.tuning);
-        self.controller = Controller::new(self.harness.tuning(tuning));
+        self.controller = Controller::new(self.harness.tuning(self.scenario.tuning));
         if self.harness.lacks(Protection::TakingOver) {
             let start = Actuators { pump_speed: 0.0, valve: 1.0, ..Actuators::of(&self.scenario.params.gpu) };
             self.node.set(start);
@@ -237,7 +272,7 @@ impl<'a> Play<'a> {
             sockets: params.sockets,
             slowdown_celsius: params.gpu.slowdown_celsius,
             tdp_watts: params.gpu.tdp_watts,
-            permit_broken: self.scenario.form.outside.breaks_permit(now_s, truth.power.river, params),
+            permit_broken: self.scenario.form.outside.breaks_permit(now_s, truth.power.river),
         };
         self.judges.iter_mut().for_each(|judge| judge.see(&moment));
         if self.cycle.is_multiple_of(SAMPLE) {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::criterion::Verdict;
+use super::docs::Bare;
 
 /// What came of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,20 @@ pub fn table(title: &str, report: &Report) -> String {
             plain(verdict.value),
             plain(Some(verdict.limit)),
         );
+    }
+    text
+}
+
+/// What no longer holds without a protection.
+#[must_use]
+pub fn bare_table(case: &Bare) -> String {
+    let mut text = format!("{}  {}\n", case.id, case.without);
+    if case.broken.is_empty() {
+        text.push_str("  STILL HOLDS: this proves nothing\n");
+    }
+    for verdict in &case.broken {
+        let (value, limit) = (plain(verdict.value), plain(Some(verdict.limit)));
+        let _infallible = writeln!(text, "  fails  {}  {value}  limit {limit}", verdict.name);
     }
     text
 }
