@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eisbach_nvml_sim::GpuModel;
 use serde::Deserialize;
 
-use crate::plant::{GPUS, PlantParams};
+use crate::plant::{GPUS, PlantParams, StandbyParams};
 
 /// The plant as a scenario's file tells it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -15,6 +15,8 @@ pub struct PlantChoice {
     pub gpu: Option<String>,
     /// GPUs there are; as many as usual for the model if it is not given.
     pub sockets: Option<usize>,
+    /// A second pump stands by, and starts by itself when the first one trips.
+    pub standby: bool,
     /// Copper and liquid of the plates against the usual, 0.3 to 3.
     pub thermal_mass: Option<f64>,
     /// Numbers of the plant by their names, to be multiplied.
@@ -30,7 +32,7 @@ pub(super) type Fault = (String, String);
 type Place = fn(&mut PlantParams) -> &mut f64;
 
 /// The numbers of the plant that scenarios may change, by name.
-const NUMBERS: [(&str, Place); 29] = [
+const NUMBERS: [(&str, Place); 31] = [
     ("gpu.work-watts", |plant| &mut plant.gpu.work_watts),
     ("gpu.leakage-watts", |plant| &mut plant.gpu.leakage_watts),
     ("gpu.die-resistance", |plant| &mut plant.gpu.die_resistance),
@@ -54,6 +56,8 @@ const NUMBERS: [(&str, Place); 29] = [
     ("valve.stroke-s", |plant| &mut plant.valve.stroke_s),
     ("valve.dead-band", |plant| &mut plant.valve.dead_band),
     ("valve.play", |plant| &mut plant.valve.play),
+    ("valve.stick", |plant| &mut plant.valve.stiction.stick),
+    ("valve.jump", |plant| &mut plant.valve.stiction.jump),
     ("heat-pump.evaporator", |plant| &mut plant.heat_pump.evaporator),
     ("supply-sensor.lag-s", |plant| &mut plant.instruments.supply.lag_s),
     ("supply-sensor.bias", |plant| &mut plant.instruments.supply.bias),
@@ -83,6 +87,7 @@ impl PlantChoice {
             return Err(("plant.thermal-mass".to_owned(), format!("{mass} is not between 0.3 and 3")));
         }
         let mut params = PlantParams::sized(model, sockets).with_thermal_mass(mass);
+        params.standby = self.standby.then_some(StandbyParams::N_PLUS_1);
         for (name, factor) in &self.times {
             *number(&mut params, "plant.times", name, *factor)? *= factor;
         }

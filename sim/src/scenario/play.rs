@@ -23,7 +23,7 @@ use super::sensor::Spoiler;
 use super::span::{Span, seconds};
 use super::track::{Fingerprint, Sample, Track};
 use crate::closed_loop::{Node, single};
-use crate::plant::{Actuators, FaultKind, Plant};
+use crate::plant::{Actuators, Fault, Plant};
 use crate::workload::{Load, Workload};
 
 /// Cycles between two samples of the track: a second.
@@ -201,8 +201,12 @@ impl<'a> Play<'a> {
         let now_s = self.now_s();
         self.track.marks.push((now_s, what.to_string()));
         match what {
-            What::Fault(fault) => self.node.plant.inject(*fault),
-            What::Mend(FaultKind::PumpTrip) if self.harness.lacks(Protection::SecondPump) => {}
+            What::Fault(fault) => {
+                if self.harness.lacks(Protection::SecondPump) {
+                    self.node.plant.inject(Fault::StandbyFailed);
+                }
+                self.node.plant.inject(*fault);
+            }
             What::Mend(kind) => self.node.plant.clear(*kind),
             What::Sensor { of, how } => self.spoiler.spoil(*of, *how, now_s),
             What::SensorMended(of) => self.spoiler.mend(*of),

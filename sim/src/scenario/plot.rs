@@ -14,7 +14,7 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 78.0;
 const PANEL: f64 = 190.0;
-const GAP: f64 = 26.0;
+const GAP: f64 = 36.0;
 /// Points of a line at most: a course is drawn no finer.
 const POINTS: usize = 320;
 
@@ -78,7 +78,7 @@ pub fn plot(title: &str, track: &Track) -> String {
     for tick in ticks(0.0, time.length, 8.0) {
         svg.text((time.x(tick), bottom + 16.0), Anchor::Middle, 11, INK, &format!("{tick}"));
     }
-    svg.text((WIDTH - RIGHT + 8.0, bottom + 16.0), Anchor::Start, 11, INK, time.unit);
+    svg.text((WIDTH - RIGHT + 26.0, bottom + 16.0), Anchor::Start, 11, INK, time.unit);
     svg.finish()
 }
 
@@ -182,7 +182,7 @@ fn draw(svg: &mut Svg, panel: &Panel, points: &[&[Sample]], time: &Time, top: f6
         let course = points.iter().map(|point| (time.x_of(middle(point)), y(seen(line, point))));
         svg.polyline(course, line.colour, line.dash);
         let x = WIDTH - RIGHT + 8.0;
-        svg.line((x, legend - 4.0), (x + 18.0, legend - 4.0), line.colour, line.dash);
+        svg.sample((x, legend - 4.0), 18.0, line.colour, line.dash);
         svg.text((x + 24.0, legend), Anchor::Start, 11, INK, line.name);
         legend += 17.0;
     }

@@ -40,7 +40,7 @@ pub enum Protection {
     /// A fresh agent takes over what it finds. Without: it begins with a pump at its least speed, all heat to recovery,
     /// and no limits.
     TakingOver,
-    /// The second pump. Without: the first one stays tripped.
+    /// The second pump. Without: it does not start.
     SecondPump,
 }
 

@@ -36,6 +36,14 @@ impl Svg {
         ));
     }
 
+    /// A short thick line, as legends have.
+    pub(super) fn sample(&mut self, (x, y): (f64, f64), length: f64, stroke: &str, dash: &str) {
+        let dash = dashes(dash);
+        self.push(&format!(
+            r#"<path d="M{x:.1} {y:.1}h{length:.1}" fill="none" stroke="{stroke}" stroke-width="2.5"{dash}/>"#
+        ));
+    }
+
     pub(super) fn polyline(&mut self, points: impl Iterator<Item = (f64, f64)>, stroke: &str, dash: &str) {
         let mut text = String::new();
         for (x, y) in points {
