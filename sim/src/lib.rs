@@ -20,6 +20,7 @@ pub mod factory;
 pub mod outside;
 pub mod plant;
 pub mod proxy;
+pub mod replay;
 pub mod rng;
 pub mod scenario;
 pub mod serve;

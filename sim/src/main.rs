@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use eisbach_sim::certificates::{self, CertificateArguments};
 use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
 use eisbach_sim::proxy::{self, ProxyArguments};
+use eisbach_sim::replay::{self, ReplayArguments};
 use eisbach_sim::scenario::{self, MonteCarloArguments, RunArguments, SuiteArguments};
 use eisbach_sim::serve::{self, ServeArguments};
 use eisbach_sim::speed::{self, SpeedArguments};
@@ -42,6 +43,8 @@ enum Command {
     /// Runs many nodes that are not as drawn through short scenarios.
     #[command(name = "montecarlo")]
     MonteCarlo(MonteCarloArguments),
+    /// Decides a flight record again: the same, bit for bit? And otherwise with another number?
+    Replay(ReplayArguments),
     /// Runs a command that ends with its parent.
     #[command(hide = true)]
     Leash(LeashArguments),
@@ -77,6 +80,11 @@ fn main() -> ExitCode {
         Command::MonteCarlo(arguments) => {
             scenario::monte_carlo_command(&arguments).unwrap_or_else(|error| fail(&error))
         }
+        Command::Replay(arguments) => match replay::run(&arguments, &mut io::stdout().lock()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => fail(&error),
+        },
         Command::Leash(arguments) => fail(&demo::become_command(arguments)),
     }
 }

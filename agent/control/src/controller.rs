@@ -117,6 +117,12 @@ impl Controller {
         Self { state: State::Leak, run: false, ..Self::new(tuning) }
     }
 
+    /// Its numbers.
+    #[must_use]
+    pub const fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
     /// Takes new numbers without a bump: states, loops and ladders keep what they have.
     pub fn retune(&mut self, tuning: Tuning) {
         self.tuning = tuning;

@@ -95,7 +95,8 @@ struct Shared {
 /// One step on its way to the disk.
 #[derive(Debug)]
 struct Job {
-    begin: Option<Begin>,
+    /// Apart, because most steps have none.
+    begin: Option<Box<Begin>>,
     moment: Moment,
     snapshot: Snapshot,
     decision: Decision,
@@ -117,7 +118,7 @@ pub struct Recorder {
     shared: Arc<Shared>,
     /// The next step begins a segment, for this reason.
     due: Option<Why>,
-    begin: Option<Begin>,
+    begin: Option<Box<Begin>>,
     began: Millis,
     unsent: u64,
     paused_until: Option<Millis>,
@@ -184,7 +185,8 @@ impl Recorder {
         }
         if let Some(why) = self.due.take() {
             self.began = now;
-            self.begin = Some(Begin { why, controller: controller.clone(), unsent: self.unsent });
+            let begin = Begin { why, controller: controller.clone(), unsent: self.unsent };
+            self.begin = Some(Box::new(begin));
         }
     }
 

@@ -79,7 +79,7 @@ impl<S: Store> Pen<S> {
 
     fn try_write(&mut self, job: Job) -> Result<(), PenError> {
         let Job { begin, moment, snapshot, decision } = job;
-        if let Some(Begin { why, controller, unsent }) = begin {
+        if let Some(Begin { why, controller, unsent }) = begin.map(|begin| *begin) {
             self.missing += unsent;
             if unsent > 0 {
                 warn!(

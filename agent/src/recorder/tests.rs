@@ -271,7 +271,7 @@ impl Desk {
         let at = Millis::new(self.tick * 100);
         let snapshot = snapshot(self.tick);
         let controller = self.mind.clone();
-        let begin = begins.then(|| Begin { why: Why::Continued, controller, unsent: 0 });
+        let begin = begins.then(|| Box::new(Begin { why: Why::Continued, controller, unsent: 0 }));
         let decision = self.mind.step(&snapshot, at);
         self.pen.write(Job { begin, moment: Moment { at, wall_ms: WALL }, snapshot, decision });
         self.tick += 1;

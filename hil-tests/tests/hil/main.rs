@@ -25,6 +25,7 @@ mod dsx_cluster;
 mod dsx_flex;
 mod dsx_nats;
 mod fault_matrix;
+mod flight_record;
 mod flow;
 mod flow_models;
 mod foreign_devices;
