@@ -4,7 +4,7 @@
 //!            absolute limits   T.Limit, margin   module power   power profiles, smoothing
 //!   A100          yes                –                –                    –
 //!   H100, H200    yes               yes               –                    –
-//!   B200          yes               yes               –                   yes
+//!   B200, B300    yes               yes               –                   yes
 //!   GB200          –                yes              yes                  yes
 //! ```
 
@@ -28,6 +28,8 @@ pub enum GpuModel {
     B200,
     /// GB200: 1200 W beside a Grace processor.
     Gb200,
+    /// B300, 1400 W.
+    B300,
 }
 
 /// A word that is no model.
@@ -40,7 +42,7 @@ pub struct UnknownModel {
 
 impl GpuModel {
     /// Every model, oldest first.
-    pub const ALL: [Self; 5] = [Self::A100, Self::H100, Self::H200, Self::B200, Self::Gb200];
+    pub const ALL: [Self; 6] = [Self::A100, Self::H100, Self::H200, Self::B200, Self::Gb200, Self::B300];
 
     /// Its word.
     #[must_use]
@@ -51,6 +53,7 @@ impl GpuModel {
             Self::H200 => "h200",
             Self::B200 => "b200",
             Self::Gb200 => "gb200",
+            Self::B300 => "b300",
         }
     }
 
@@ -69,6 +72,7 @@ impl GpuModel {
             Self::H200 => Rating::H200,
             Self::B200 => Rating::B200,
             Self::Gb200 => Rating::GB200,
+            Self::B300 => Rating::B300,
         }
     }
 
@@ -77,7 +81,7 @@ impl GpuModel {
     #[must_use]
     pub const fn gpus_per_node(self) -> usize {
         match self {
-            Self::A100 | Self::H100 | Self::H200 | Self::B200 => 8,
+            Self::A100 | Self::H100 | Self::H200 | Self::B200 | Self::B300 => 8,
             Self::Gb200 => 4,
         }
     }
@@ -89,6 +93,7 @@ impl GpuModel {
             Self::H200 => "NVIDIA H200",
             Self::B200 => "NVIDIA B200",
             Self::Gb200 => "NVIDIA GB200",
+            Self::B300 => "NVIDIA B300",
         }
     }
 }
@@ -180,6 +185,16 @@ impl Rating {
         shutdown_celsius: 95,
         memory_mib: 189_471,
         lacks: Features::TEMPERATURE_THRESHOLDS,
+        ..Self::B200
+    };
+
+    /// B300: 1400 W and 288 GB are announced; all else is taken over from the B200, an estimate.
+    pub const B300: Self = Self {
+        compute_capability: 103,
+        pci_device_id: 0x3182_10DE,
+        power_default_watts: 1400,
+        power_max_watts: 1400,
+        memory_mib: 275_040,
         ..Self::B200
     };
 }

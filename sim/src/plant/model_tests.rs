@@ -53,6 +53,7 @@ fn every_model_at_full_power_is_as_warm_as_its_plate_lets_it_be() {
         (GpuModel::H200, 63.8, 700.0),
         (GpuModel::B200, 65.0, 1000.0),
         (GpuModel::Gb200, 65.2, 1200.0),
+        (GpuModel::B300, 65.9, 1400.0),
     ] {
         let node = node(PlantParams::of(model));
         let core = node.core_celsius();
@@ -67,9 +68,13 @@ fn every_model_at_full_power_is_as_warm_as_its_plate_lets_it_be() {
 
 #[test]
 fn without_flow_every_model_is_at_87_degrees_in_its_seconds() {
-    for (model, expected) in
-        [(GpuModel::H100, 8.7), (GpuModel::H200, 8.7), (GpuModel::B200, 7.6), (GpuModel::Gb200, 7.1)]
-    {
+    for (model, expected) in [
+        (GpuModel::H100, 8.7),
+        (GpuModel::H200, 8.7),
+        (GpuModel::B200, 7.6),
+        (GpuModel::Gb200, 7.1),
+        (GpuModel::B300, 6.6),
+    ] {
         let seconds = node(PlantParams::of(model)).seconds_to_87();
         println!("{model}: {seconds:.1} s");
         assert!((expected * 0.75..expected * 1.25).contains(&seconds), "{model}: {seconds}");

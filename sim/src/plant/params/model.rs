@@ -64,6 +64,18 @@ impl GpuParams {
         ..Self::B200
     };
 
+    /// B300: the power limit is that of its generation; limits of temperature and clocks as of a B200. Estimates.
+    pub const B300: Self = Self {
+        tdp_watts: 1400.0,
+        base_watts: 72.0,
+        leakage_watts: 112.0,
+        work_watts: 1240.0,
+        die_resistance: 0.0106,
+        memory_capacity: 16.0,
+        memory_resistance: 0.10,
+        ..Self::B200
+    };
+
     /// A socket without a GPU.
     #[must_use]
     pub(crate) fn absent(self) -> Self {
@@ -77,6 +89,7 @@ impl GpuParams {
             GpuModel::H200 => Self::H200,
             GpuModel::B200 => Self::B200,
             GpuModel::Gb200 => Self::GB200,
+            GpuModel::B300 => Self::B300,
         }
     }
 }
@@ -88,6 +101,9 @@ impl PlateParams {
     /// A plate for 1200 W: 0.5 kg of copper, 30 mL. Estimates.
     const W1200: Self =
         Self { resistance: 0.010, metal_capacity: 190.0, liquid_capacity: 120.0, ..Self::H200 };
+    /// A plate for 1400 W: 0.52 kg of copper, 32 mL. Estimates.
+    const W1400: Self =
+        Self { resistance: 0.009, metal_capacity: 200.0, liquid_capacity: 130.0, ..Self::H200 };
     /// A plate of an H200 at the lesser flow of an A100.
     const W400: Self = Self { resistance: 0.0198, ..Self::H200 };
 
@@ -98,6 +114,7 @@ impl PlateParams {
             GpuModel::H100 | GpuModel::H200 => (Self::H200, Self::H200.design_lpm),
             GpuModel::B200 => (Self::W1000, 1.5),
             GpuModel::Gb200 => (Self::W1200, 1.8),
+            GpuModel::B300 => (Self::W1400, 2.1),
         };
         plate.for_flow(design_lpm / plate.design_lpm)
     }
