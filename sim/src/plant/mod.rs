@@ -22,6 +22,8 @@ pub(crate) mod delay;
 pub(crate) mod exchanger;
 pub(crate) mod facility;
 mod faults;
+#[cfg(test)]
+mod flow_loss_tests;
 pub(crate) mod gpu;
 pub(crate) mod heat_pump;
 pub(crate) mod hydraulics;
@@ -38,6 +40,8 @@ mod sensors;
 #[cfg(test)]
 mod tests;
 mod truth;
+#[cfg(test)]
+mod validation;
 pub(crate) mod valve;
 mod vessel;
 

@@ -352,7 +352,7 @@ proptest! {
         seed in any::<u64>(),
         speeds in prop::collection::vec(0.0..1.0_f64, 5),
         valves in prop::collection::vec(0.0..1.0_f64, 5),
-        faults in prop::sample::subsequence(FaultKind::ALL.to_vec(), 0..=8),
+        faults in prop::sample::subsequence(FaultKind::ALL.to_vec(), 0..=FaultKind::ALL.len()),
         river in 0.0..25.0_f64,
     ) {
         let mut plant = Plant::new(PlantParams::default(), seed);

@@ -17,6 +17,8 @@ const SECONDS_PER_MINUTE: f64 = 60.0;
 pub(in crate::plant) struct Faults {
     /// By kind.
     active: [Option<Active>; FaultKind::ALL.len()],
+    /// There is one at all: most of the time there is none, and nothing to look through.
+    any: bool,
     /// River against the boundary's, K.
     river_offset: f64,
     /// Humidity of the room against the boundary's.
@@ -38,6 +40,7 @@ impl Faults {
     pub(in crate::plant) fn inject(&mut self, fault: Fault) {
         if let Some(place) = self.active.get_mut(fault.kind() as usize) {
             *place = Some(Active { fault: fault.held(), age_s: 0.0, kept: None });
+            self.any = true;
         }
     }
 
@@ -45,6 +48,7 @@ impl Faults {
         if let Some(place) = self.active.get_mut(kind as usize) {
             *place = None;
         }
+        self.any = self.active.iter().any(Option::is_some);
     }
 
     pub(in crate::plant) fn has(&self, kind: FaultKind) -> bool {
@@ -52,12 +56,14 @@ impl Faults {
     }
 
     fn get(&self, kind: FaultKind) -> Option<&Active> {
-        self.active.get(kind as usize)?.as_ref()
+        if self.any { self.active.get(kind as usize)?.as_ref() } else { None }
     }
 
     /// Lets `dt` pass for slow faults.
     pub(in crate::plant) fn age(&mut self, dt: f64) {
-        self.active.iter_mut().flatten().for_each(|active| active.age_s += dt);
+        if self.any {
+            self.active.iter_mut().flatten().for_each(|active| active.age_s += dt);
+        }
     }
 
     pub(in crate::plant) fn pump(&self) -> PumpFaults {
@@ -160,6 +166,9 @@ impl Faults {
 
     /// Makes the sensors err.
     pub(in crate::plant) fn spoil(&mut self, sensors: &mut Sensors) {
+        if !self.any {
+            return;
+        }
         for active in self.active.iter_mut().flatten() {
             let (how, value) = match active.fault {
                 Fault::FlowSensor { how } => (how, &mut sensors.meter.flow_lpm),
