@@ -8,7 +8,7 @@
 //! Water needs up to a minute around the loop, and sensors in wells lag by seconds: while anything changes the balance
 //! says nothing.
 
-use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Watts};
+use eisbach_protocol::units::{Celsius, LitersPerMinute, Watts};
 use serde::{Deserialize, Serialize};
 
 use crate::heat::share;
@@ -65,29 +65,34 @@ impl Balance {
 
     /// The balance, if the loop is steady.
     pub(crate) fn settled(&self, tuning: &Tuning) -> Option<Settled> {
-        let rise = Kelvin::new(self.return_.fast - self.supply.fast);
-        let carried = self.flow.fast * tuning.coolant_watts_per_lpm_kelvin * rise.get();
-        (self.settled_s >= SETTLED_S).then_some(Settled {
+        self.now(tuning).filter(|_| self.settled_s >= SETTLED_S)
+    }
+
+    /// The balance of this moment, if all of it is known.
+    pub(crate) fn now(&self, tuning: &Tuning) -> Option<Settled> {
+        let known = self.power.known && self.flow.known && self.supply.known && self.return_.known;
+        let rise = self.return_.fast - self.supply.fast;
+        known.then_some(Settled {
             power: Watts::new(self.power.fast),
             flow: LitersPerMinute::new(self.flow.fast),
             supply: Celsius::new(self.supply.fast),
             return_: Celsius::new(self.return_.fast),
-            carried: Watts::new(carried),
+            carried: Watts::new(self.flow.fast * tuning.coolant_watts_per_lpm_kelvin * rise),
         })
     }
 }
 
 /// A fast and a slow mean of one quantity.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Trend {
-    pub(crate) fast: f32,
+struct Trend {
+    fast: f32,
     slow: f32,
     known: bool,
 }
 
 impl Trend {
     /// Takes a value; what is not known begins anew. Whether the means are known.
-    pub(crate) fn follow(&mut self, value: Option<f32>, dt_s: f32) -> bool {
+    fn follow(&mut self, value: Option<f32>, dt_s: f32) -> bool {
         let Some(value) = value.filter(|value| value.is_finite()) else {
             self.known = false;
             return false;

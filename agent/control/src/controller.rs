@@ -7,18 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm_book::Devices;
 use crate::alarms::AlarmSet;
-use crate::balance::Balance;
 use crate::budget::{Budget, Budgets, LoopView};
 use crate::decision::{Decision, Escalation, GpuDecision, Leader, Reason};
 use crate::effects::Effects;
 use crate::escalation::{Escalator, Plight};
 use crate::estimate::{Estimator, NodeView};
 use crate::flow_guard::{Flow, FlowGuard, Known};
-use crate::heat::Heat;
 use crate::history::History;
 use crate::ladder::{Context, Order};
-use crate::learned::{Learned, Learning};
+use crate::learned::{Learned, Suspect};
 use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
+use crate::observer::{self, Observer};
 use crate::permit::{self, Keeper};
 use crate::pump::FULL_SPEED;
 use crate::remote::{Fate, Remote, RemoteOutcome};
@@ -50,9 +49,7 @@ pub struct Controller {
     estimator: Estimator,
     history: History,
     guard: FlowGuard,
-    heat: Heat,
-    balance: Balance,
-    learning: Learning,
+    observer: Observer,
     loops: Loops,
     set_points: Layer,
     permit: Keeper,
@@ -97,9 +94,7 @@ impl Controller {
             estimator: Estimator::default(),
             history: History::default(),
             guard: FlowGuard::new(&tuning),
-            heat: Heat::new(&tuning),
-            balance: Balance::default(),
-            learning: Learning::default(),
+            observer: Observer::new(&tuning),
             loops: Loops::default(),
             set_points: Layer::default(),
             permit: Keeper::default(),
@@ -147,13 +142,13 @@ impl Controller {
             state: self.state,
             stopped: analysis.findings.stopped(),
             node: &analysis.node,
-            supply: snapshot.meter.supply.usable(),
-            flow: snapshot.meter.flow.usable(),
+            supply: self.observer.supply(&analysis.node, snapshot, self.guard.law(), &self.tuning),
+            flow: observer::flow(snapshot, self.observer.suspect(), self.guard.law()),
             position: snapshot.valve.position.usable(),
-            steady: self.learning == Learning::Active,
+            steady: self.observer.is_steady(),
             target: analysis.target,
             rise: self.tuned().loop_rise,
-            heat: &self.heat,
+            heat: self.observer.heat(),
             law: self.guard.law(),
             permit: self.permit.valve(&self.moment(snapshot, &analysis)),
             remote: &analysis.remote,
@@ -234,18 +229,19 @@ impl Controller {
     fn analyse(&mut self, snapshot: &Snapshot, now: Millis, step_s: f32) -> Analysis {
         let node = self.estimator.view(snapshot, now, &self.tuning);
         self.history.record(now, node.mean_temperature, node.power);
-        self.heat.follow(node.power, node.most, step_s, &self.tuning);
-        self.balance.follow(node.power, snapshot, step_s);
+        self.observer.follow(&node, snapshot, step_s, &self.tuning);
         let known = Known {
             run: self.run,
             set_point: self.loops.held().0.value,
             thermal: self.history.thermal(),
             calm: node.hottest_measured.is_some_and(|margin| margin >= self.tuning.calm_margin),
+            carries: self.observer.carries(&self.tuning),
             now,
             dt_s: step_s,
         };
         let flow = self.guard.judge(snapshot, known, &self.tuning);
-        self.learn(flow, step_s);
+        let sound = flow == Flow::Proven && self.state.name() == StateName::Running;
+        self.observer.learn((&node, snapshot), self.guard.law(), sound, step_s, &self.tuning);
         self.effects.watch(snapshot, (self.loops.held().0.value, self.loops.held().1.value), now);
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
@@ -273,34 +269,6 @@ impl Controller {
         let target =
             supply::target(snapshot, remote.supply_target, &self.set_points.held(&self.tuning), &self.tuning);
         Analysis { node, flow, findings, target, remote }
-    }
-
-    /// Learns of the loop while it is steady and nothing is wrong.
-    fn learn(&mut self, flow: Flow, step_s: f32) {
-        let sound = flow == Flow::Proven && self.state.name() == StateName::Running;
-        let settled = self.balance.settled(&self.tuning);
-        self.learning = match settled {
-            _ if !sound => Learning::Frozen,
-            None => Learning::Waiting,
-            Some(settled) => {
-                self.heat.learn(settled.power, settled.carried, step_s);
-                Learning::Active
-            }
-        };
-    }
-
-    fn learned(&self) -> Learned {
-        let settled = self.balance.settled(&self.tuning);
-        Learned {
-            full_speed_flow: self.guard.law().full(),
-            friction: self.guard.law().friction(),
-            heat_per_gpu_watt: self.heat.per_watt(),
-            valve_forward: self.loops.travel(),
-            supply_delay_s: supply::supply_delay(self.loops.flow(), &self.tuning),
-            learning: self.learning,
-            balance: settled.map(|settled| settled.carried.get() / self.heat.of(settled.power.get()).get()),
-            ..Learned::default()
-        }
     }
 
     /// The required part that has been silent for too long, if any.
@@ -436,8 +404,14 @@ impl Controller {
             remote: RemoteOutcome::default(),
             alarms,
             ignoring,
-            learned: self.learned(),
+            learned: self.learned(snapshot),
         }
+    }
+
+    fn learned(&self, snapshot: &Snapshot) -> Learned {
+        let delay_s = supply::supply_delay(self.loops.flow(), &self.tuning);
+        let (law, travel) = (self.guard.law(), self.loops.travel());
+        self.observer.learned(snapshot.gpus.len(), law, travel, delay_s, &self.tuning)
     }
 
     fn cause(&self, analysis: &Analysis) -> Cause {
@@ -460,6 +434,8 @@ impl Controller {
             flow: analysis.flow,
             doubtful: self.guard.is_doubtful(snapshot, now, &self.tuning),
             hottest_measured: analysis.findings.hottest_measured,
+            sensor_doubtful: self.observer.suspect() != Suspect::Nothing,
+            degraded: self.observer.is_degraded(),
             effects: &self.effects,
             river: (self.permit.is_silent(), self.permit.view().broken),
             floor: analysis.target.floor,

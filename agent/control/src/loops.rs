@@ -171,7 +171,7 @@ impl Loops {
             supply: task.supply,
             heat: task.heat.stepped(),
             steady: task.steady,
-            flow: (task.flow.unwrap_or(self.pump.flow()), full),
+            flow: (task.flow.unwrap_or_else(|| self.pump.flow()), full),
             measured: task.position,
             target: task.target,
             hottest: task.node.hottest,

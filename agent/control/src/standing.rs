@@ -28,6 +28,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) flow: Flow,
     pub(crate) doubtful: bool,
     pub(crate) hottest_measured: Option<Kelvin>,
+    /// A sensor of the loop does not fit the others.
+    pub(crate) sensor_doubtful: bool,
+    /// A plate or the exchangers carry less heat than they should.
+    pub(crate) degraded: bool,
     pub(crate) effects: &'a Effects,
     /// What should be told of the river is not, and more goes to it than may.
     pub(crate) river: (bool, bool),
@@ -61,6 +65,8 @@ pub(crate) fn standing(facts: &Facts<'_>) -> (AlarmSet, Devices) {
     let no_meter = snapshot.meter.flow.usable().is_none() || snapshot.meter.supply.usable().is_none();
     set.raise_if(no_meter, Alarm::MeterSilent);
     set.raise_if(facts.doubtful, Alarm::FlowDoubtful);
+    set.raise_if(facts.sensor_doubtful, Alarm::SensorDoubtful);
+    set.raise_if(facts.degraded, Alarm::CoolingDegraded);
     // A tripped drive ignores its set-point too: that has an alarm of its own.
     let pump_down = set.has(Alarm::LossOfFlow) || set.has(Alarm::PumpFault);
     let ignoring = Devices::PUMP

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aim::beyond;
 use crate::decision::{Leader, Output, Reason};
+use crate::hand::{Hand, Room, lean};
 use crate::heat::share;
 use crate::learned::Bounded;
 use crate::permit::ValveRule;
@@ -34,10 +35,6 @@ use crate::valve_forward::Forward;
 const MOST_PER_S: f32 = 2.0;
 /// Time constant with which a small margin is forgotten: sensors count in whole kelvins, and loads swing.
 const MARGIN_RISE_S: f32 = 60.0;
-
-/// An order that makes supply colder loses its say from the first of these above the floor down to the second, and
-/// one that makes it warmer in as much below the highest supply (estimate).
-const SAY: (Kelvin, Kelvin) = (Kelvin::new(2.0), Kelvin::new(1.0));
 
 /// Supply this close to its set-point is there, K: sensors flicker.
 const THERE: f32 = 0.2;
@@ -70,7 +67,7 @@ pub(crate) struct SupplyLoop {
 }
 
 /// Supply temperature aimed at, and where it comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct SupplyTarget {
     pub(crate) celsius: Celsius,
     /// The same without any order from afar.
@@ -78,7 +75,7 @@ pub(crate) struct SupplyTarget {
     /// Lowest supply temperature that does not condense.
     pub(crate) floor: Celsius,
     /// Highest one that anybody may ask for.
-    highest: Celsius,
+    pub(crate) highest: Celsius,
     /// Why the floor is where it is.
     floor_reason: Reason,
     leader: Leader,
@@ -134,7 +131,7 @@ pub(crate) fn target(
 }
 
 /// What the supply loop is asked to serve.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct SupplyTask {
     pub(crate) supply: Option<Celsius>,
     /// Heat in the loop, without its swings; and whether it has been steady for a while.
@@ -156,7 +153,7 @@ pub(crate) struct SupplyTask {
 }
 
 /// Orders from afar to the recovery valve.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ValveOrders {
     /// No further open than this.
     pub(crate) at_most: Option<Percent>,
@@ -299,44 +296,6 @@ impl SupplyLoop {
     }
 }
 
-/// How much say the orders from afar have lost: 0 none of it, 1 all.
-#[derive(Clone, Copy, Debug)]
-struct Room {
-    /// Those that make supply colder, because it would condense.
-    dry: f32,
-    /// Those that make it warmer, because it would leave its envelope.
-    cool: f32,
-}
-
-impl Room {
-    fn of(supply: Celsius, target: &SupplyTarget) -> Self {
-        let lost = |room: Kelvin| ((SAY.0 - room).get() / (SAY.0 - SAY.1).get()).clamp(0.0, 1.0);
-        Self { dry: lost(supply - target.floor), cool: lost(target.highest - supply + SAY.1) }
-    }
-}
-
-/// A position held by hand, as far as it has a say.
-#[derive(Clone, Copy, Debug)]
-struct Hand {
-    asked: f32,
-    /// Share of its say that it has lost.
-    lost: f32,
-    /// What is left of it.
-    eased: f32,
-}
-
-impl Hand {
-    fn of(asked: Percent, automatic: f32, room: Room) -> Self {
-        let asked = asked.get();
-        let lost = if asked < automatic { room.dry } else { room.cool };
-        Self { asked, lost, eased: lean(asked, automatic, lost) }
-    }
-
-    fn rules(self) -> bool {
-        self.lost <= 0.0
-    }
-}
-
 /// Time from valve to the supply's reading at this flow, s.
 fn delay(flow: LitersPerMinute, tuning: &Tuning) -> f32 {
     tuning.valve_lag_s + supply_delay(flow, tuning)
@@ -355,11 +314,6 @@ fn lead(target: &SupplyTarget, hand: Option<Hand>) -> Cause {
         Some(hand) if hand.eased < hand.asked => (Leader::SupplyLoop, Reason::SupplyHighest),
         Some(_) => (Leader::Remote, Reason::HeldByHand),
     }
-}
-
-/// From an order towards what rules without it.
-fn lean(order: f32, without: f32, share: f32) -> f32 {
-    if share <= 0.0 { order } else { order + (without - order) * share }
 }
 
 /// How much of the valve recovery may have: all at wide margins, nothing at small ones.

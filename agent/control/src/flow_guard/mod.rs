@@ -14,14 +14,15 @@
 //! in four to nine seconds, so the head decides. What head and flow belong to which speed is learned while all is
 //! well, because no two loops are alike, and is frozen the moment doubt arises.
 
+mod freshness;
 #[cfg(test)]
 mod tests;
 
-use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Celsius, Millis, Percent};
 use heapless::Deque;
 use serde::{Deserialize, Serialize};
 
+use self::freshness::{Freshness, push};
 use crate::decision::Reason;
 use crate::flow_law::FlowLaw;
 use crate::history::Thermal;
@@ -52,6 +53,10 @@ const YOUNG: u8 = 60;
 const SETTLED: Millis = Millis::from_secs(2);
 /// Flow steadily below its expectation for this long, with wide margins, is how this loop is.
 const ADOPT_AFTER: Millis = Millis::from_secs(30);
+/// A meter that finds less than this of the expected heat is not believed when it shows little flow, and one that shows
+/// more flow than this beyond expectation teaches nothing.
+const CREDIBLE: f32 = 0.75;
+const TOO_MUCH: f32 = 1.3;
 /// Low flow is an alarm after this long.
 const DOUBT_AFTER: Millis = Millis::from_secs(10);
 /// Learned flow below this share of the commissioned one is worth a look at the loop.
@@ -91,6 +96,8 @@ pub(crate) struct Known {
     pub(crate) thermal: Thermal,
     /// Whether every measured margin is wide.
     pub(crate) calm: bool,
+    /// Heat that the meter finds against what the GPUs' power lets expect.
+    pub(crate) carries: Option<f32>,
     pub(crate) now: Millis,
     /// Time since the last step.
     pub(crate) dt_s: f32,
@@ -346,7 +353,9 @@ impl FlowGuard {
             self.low_since = None;
             return;
         };
-        if known.now.since(*self.low_since.get_or_insert(known.now)) >= ADOPT_AFTER {
+        let lasts = known.now.since(*self.low_since.get_or_insert(known.now)) >= ADOPT_AFTER;
+        // Less flow has more rise. Where the heat is missing, it is the meter that is wrong.
+        if lasts && known.carries.is_none_or(|carries| carries >= CREDIBLE) {
             self.law.adopt(share);
             self.flow_expected = self.flow_expected.map(|expected| expected * share);
             self.low_since = None;
@@ -360,7 +369,8 @@ impl FlowGuard {
         else {
             return;
         };
-        if let Some(ratio) = self.flow_share(snapshot).filter(|ratio| *ratio >= FLOW_PROOF) {
+        if let Some(ratio) = self.flow_share(snapshot).filter(|ratio| (FLOW_PROOF..TOO_MUCH).contains(ratio))
+        {
             self.law.learn(Percent::new(speed), ratio, share);
         }
         // Head lags behind a changing speed: only a steady one teaches.
@@ -378,33 +388,10 @@ impl FlowGuard {
     }
 }
 
-/// Tells a new sample from an old one that is merely read again.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Freshness(Option<Millis>);
-
-impl Freshness {
-    fn is_new<T>(&mut self, reading: &Reading<T>, now: Millis) -> bool {
-        let taken = Millis::new(now.get().saturating_sub(reading.age().get()));
-        // Two clocks round to milliseconds: a difference below 5 ms is the same sample.
-        let new = self.0.is_none_or(|last| taken.since(last) >= Millis::new(5));
-        if new {
-            self.0 = Some(taken);
-        }
-        new
-    }
-}
-
 /// How warm the coolant is, between plates and CDU.
 fn coolant(snapshot: &Snapshot) -> Option<Celsius> {
     let (supply, return_) = (snapshot.meter.supply.usable()?, snapshot.meter.return_.usable()?);
     Some(supply + (return_ - supply) * 0.5)
-}
-
-fn push<const N: usize>(ring: &mut Deque<f32, N>, value: f32) {
-    if ring.is_full() {
-        ring.pop_front();
-    }
-    let _room_was_made = ring.push_back(value);
 }
 
 fn squared(x: f32) -> f32 {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::snapshot::{MeterInput, PumpInput};
+use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{KiloPascal, LitersPerMinute};
 
 /// A loop whose numbers are not the tuning's: 11 L/min and 90 kPa at full speed.
@@ -62,6 +63,7 @@ impl Bench {
             set_point: Some(Percent::new(self.set_point)),
             thermal: self.thermal,
             calm: true,
+            carries: None,
             now: Millis::new(self.now),
             dt_s: 0.1,
         };
