@@ -119,7 +119,7 @@ impl Observer {
         self.plates.supply(node, flow, law.full().value)
     }
 
-    /// Supply that control goes by: as measured, unless that is doubted; then the middle of the meter, the cores and the
+    /// Supply that control goes by: as measured, unless it or the whole meter is doubted; then the middle of the meter, the cores and the
     /// balance. Unknown stays unknown.
     pub(crate) fn supply(
         &self,
@@ -129,7 +129,7 @@ impl Observer {
         tuning: &Tuning,
     ) -> Option<Celsius> {
         let measured = snapshot.meter.supply.usable()?;
-        if self.suspect() != Suspect::Supply {
+        if !matches!(self.suspect(), Suspect::Supply | Suspect::Meter) {
             return Some(measured);
         }
         let flow = snapshot.pump.speed.usable().map(|speed| law.flow_at(speed))?;
@@ -139,9 +139,8 @@ impl Observer {
         let cores = self.cores(node, snapshot, law);
         match (cores, balance) {
             (Some(cores), Some(balance)) => Some(middle(measured, cores, balance)),
-            // Two against each other: the warmer one, for it cools more.
-            (Some(other), None) | (None, Some(other)) => Some(measured.larger(other)),
-            (None, None) => Some(measured),
+            // Two against each other say nothing of which is right.
+            (Some(_) | None, None) | (None, Some(_)) => Some(measured),
         }
     }
 

@@ -104,9 +104,9 @@ impl Plates {
     pub(crate) fn supply(&self, node: &NodeView, flow: LitersPerMinute, full: f32) -> Option<Celsius> {
         let flow = reduction(flow, full);
         let told = node.gpus.iter().zip(&self.gpus).filter_map(|(gpu, track)| {
+            // At little load the rise is small, and so is what it is wrong by.
             let rise = track.known()?.now * flow * gpu.power.get();
-            let heavy = gpu.power > gpu.power_range.1 * LEAST_LOAD;
-            gpu.temperature.filter(|_| heavy).map(|core| core.get() - rise)
+            gpu.temperature.map(|core| core.get() - rise)
         });
         middle(told).map(Celsius::new)
     }
