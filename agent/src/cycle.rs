@@ -23,6 +23,7 @@ use tracing::warn;
 
 use crate::act::Hands;
 use crate::alarms::{Alarms, Found};
+use crate::calendar;
 use crate::clock::Clock;
 use crate::desk::Tray;
 use crate::device_alarms;
@@ -98,6 +99,8 @@ pub async fn run(
         cycle.commands.in_force = tray.in_force(began);
         let standing = links.standing(began).allowed(tray.is_local(), tuning.supply_target);
         standing.join(&mut cycle.commands.in_force);
+        let calendar = calendar::at(Clock::wall_ms(), tuning.permit.standard_time_minutes);
+        cycle.commands.in_force.surroundings.calendar = calendar;
         let snapshot = snapshot(links, gpus_expected, &cycle.commands.in_force, reset, began);
         recorder.before(&controller, began);
         let decision = controller.step(&snapshot, began);

@@ -13,6 +13,7 @@
 pub mod act;
 pub mod alarms;
 mod aside;
+mod calendar;
 pub mod clock;
 pub mod config;
 pub mod cycle;

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use eisbach_control::{
-    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, Surroundings, ValveInput,
+    GpuInput, GpuLimits, LeakInput, MeterInput, PumpInput, RoomInput, Snapshot, ValveInput,
 };
 use eisbach_protocol::gpu_link::{Aged, Field};
 use eisbach_protocol::reading::{BadReason, Reading};
@@ -37,7 +37,7 @@ pub fn snapshot(links: &Links, gpus_expected: usize, orders: &InForce, reset: bo
         detached: view.is_detached(now),
         power_budget: orders.power_budget,
         remote: orders.remote,
-        surroundings: Surroundings::default(),
+        surroundings: orders.surroundings,
         pump: PumpInput {
             running: quantity.flag(DeviceRole::Pump, Signal::PumpRunning),
             alarm: quantity.flag(DeviceRole::Pump, Signal::PumpAlarm),

@@ -9,9 +9,11 @@
 use eisbach_control::{Manual, Tuning};
 use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::catalogue::PointId;
-use eisbach_protocol::units::{Celsius, Percent, Quantity, Watts};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use eisbach_protocol::units::{Celsius, CubicMetersPerSecond, Percent, Watts};
+
+mod params;
+
+pub(super) use self::params::{BadParams, parse};
 
 /// Which way an action goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,12 @@ actions! {
         "Supply temperature to aim at; the lowest of all orders counts. Never below the dew-point limit."
     PowerBudget "power_budget" "`watts` from 0, `for_s`" "anybody"
         "Most that all GPUs draw together; the lowest of all orders counts. No GPU goes below its lowest limit."
+    RiverAtMost "river_at_most" "`watts` from 0, `for_s`" "anybody"
+        "Most heat that this node gives to the river; the lowest of all orders counts, and the permit. No GPU overheats for it."
+    River "river" "`celsius` -5 to 40, `cubic_meters_per_s` from 0, `share` 0 to 1, one or more, and `for_s`" "issuers that may"
+        "Tells of the river, and this node's share of what the site may give to it. The newest word counts; after `control.permit.stale_after` without one, a careful guess."
+    HeatDemand "heat_demand" "`watts` from 0, `network_celsius` 0 to 150, `for_s`" "issuers that may"
+        "Tells what the heat network takes from this node, and how warm. Supply and rise are chosen by it; without it they are as tuned."
     Drain "drain" "`for_s`" "anybody"
         "No new work for this node: runs the drain hook, and the undrain hook when the last such order ends."
     Manual "manual" "`pump_percent` `pump_min` to 100, `valve_percent` 0 to 100, one or both, and `for_s`" "issuers that may"
@@ -107,6 +115,9 @@ impl ActionName {
             | Self::ValveAtMost
             | Self::SupplyTarget
             | Self::PowerBudget
+            | Self::RiverAtMost
+            | Self::River
+            | Self::HeatDemand
             | Self::Drain
             | Self::Manual
             | Self::Isolate
@@ -124,6 +135,8 @@ impl ActionName {
     pub const fn is_a_right(self) -> bool {
         match self {
             Self::SupplyTarget
+            | Self::River
+            | Self::HeatDemand
             | Self::Manual
             | Self::Isolate
             | Self::Acknowledge
@@ -132,6 +145,7 @@ impl ActionName {
             Self::PumpAtLeast
             | Self::ValveAtMost
             | Self::PowerBudget
+            | Self::RiverAtMost
             | Self::Drain
             | Self::Auto
             | Self::Release
@@ -139,6 +153,23 @@ impl ActionName {
             | Self::Rebirth => false,
         }
     }
+
+    /// Whether it tells how the world is rather than what to do: that counts while somebody works on the node, too.
+    #[must_use]
+    pub const fn tells(self) -> bool {
+        matches!(self, Self::River | Self::HeatDemand)
+    }
+}
+
+/// What is told of the river; what is absent is not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct River {
+    /// At the intake.
+    pub celsius: Option<Celsius>,
+    /// Its discharge.
+    pub flow: Option<CubicMetersPerSecond>,
+    /// This node's share of what the site may give to it.
+    pub share: Option<f32>,
 }
 
 /// What is asked for.
@@ -152,6 +183,17 @@ pub enum Action {
     SupplyTarget(Celsius),
     /// See [`ActionName::PowerBudget`].
     PowerBudget(Watts),
+    /// See [`ActionName::RiverAtMost`].
+    RiverAtMost(Watts),
+    /// See [`ActionName::River`].
+    River(River),
+    /// See [`ActionName::HeatDemand`].
+    HeatDemand {
+        /// What the network takes.
+        watts: Watts,
+        /// How warm it wants it.
+        network: Celsius,
+    },
     /// See [`ActionName::Drain`].
     Drain,
     /// See [`ActionName::Manual`].
@@ -188,6 +230,9 @@ impl Action {
             Self::ValveAtMost(_) => ActionName::ValveAtMost,
             Self::SupplyTarget(_) => ActionName::SupplyTarget,
             Self::PowerBudget(_) => ActionName::PowerBudget,
+            Self::RiverAtMost(_) => ActionName::RiverAtMost,
+            Self::River(_) => ActionName::River,
+            Self::HeatDemand { .. } => ActionName::HeatDemand,
             Self::Drain => ActionName::Drain,
             Self::Manual(_) => ActionName::Manual,
             Self::Auto => ActionName::Auto,
@@ -208,12 +253,15 @@ impl Action {
             Self::PumpAtLeast(_)
             | Self::ValveAtMost(_)
             | Self::PowerBudget(_)
+            | Self::RiverAtMost(_)
             | Self::Drain
             | Self::Unshelve(_)
             | Self::Rebirth => Direction::Safe,
             Self::SupplyTarget(celsius) if *celsius <= tuning.supply_target => Direction::Safe,
             Self::Release(_) => Direction::Own,
             Self::SupplyTarget(_)
+            | Self::River(_)
+            | Self::HeatDemand { .. }
             | Self::Manual(_)
             | Self::Auto
             | Self::Isolate
@@ -230,8 +278,10 @@ impl Action {
             Self::PumpAtLeast(percent) => percent.get(),
             Self::ValveAtMost(percent) => -percent.get(),
             Self::SupplyTarget(celsius) => -celsius.get(),
-            Self::PowerBudget(watts) => -watts.get(),
-            Self::Drain
+            Self::PowerBudget(watts) | Self::RiverAtMost(watts) => -watts.get(),
+            Self::River(_)
+            | Self::HeatDemand { .. }
+            | Self::Drain
             | Self::Manual(_)
             | Self::Auto
             | Self::Isolate
@@ -252,6 +302,9 @@ impl Action {
             | Self::ValveAtMost(_)
             | Self::SupplyTarget(_)
             | Self::PowerBudget(_)
+            | Self::RiverAtMost(_)
+            | Self::River(_)
+            | Self::HeatDemand { .. }
             | Self::Drain
             | Self::Manual(_)
             | Self::Isolate => true,
@@ -269,8 +322,9 @@ impl Action {
 /// The points that a host may write, and what it thereby asks for. Only what goes in a safe direction.
 type Plain = (PointId, fn(f32) -> Action);
 
-const PLAIN: [Plain; 3] = [
+const PLAIN: [Plain; 4] = [
     (PointId::NodeBudget, |watts| Action::PowerBudget(Watts::new(watts))),
+    (PointId::NodeRiverAtMost, |watts| Action::RiverAtMost(Watts::new(watts))),
     (PointId::PumpAtLeast, |percent| Action::PumpAtLeast(Percent::new(percent))),
     (PointId::ValveAtMost, |percent| Action::ValveAtMost(Percent::new(percent))),
 ];
@@ -279,163 +333,6 @@ const PLAIN: [Plain; 3] = [
 #[must_use]
 pub fn plain(point: PointId, value: f32) -> Option<Action> {
     PLAIN.iter().find(|(id, _)| *id == point).map(|(_, action)| action(value))
-}
-
-/// Why parameters are none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadParams {
-    /// Missing, unknown, or of the wrong type.
-    Shape,
-    /// No finite number that this agent can hold.
-    NotANumber,
-    /// There is no such alarm.
-    UnknownAlarm,
-    /// There is no such action.
-    UnknownAction,
-}
-
-/// An action, and how long it shall stay in force if it says so.
-pub(super) type Asked = (Action, Option<u32>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfPercent {
-    percent: f64,
-    for_s: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfCelsius {
-    celsius: f64,
-    for_s: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfWatts {
-    watts: f64,
-    for_s: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfManual {
-    pump_percent: Option<f64>,
-    valve_percent: Option<f64>,
-    for_s: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfTime {
-    for_s: Option<u32>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfNothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfAction<'a> {
-    action: &'a str,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfAnyAlarm<'a> {
-    #[serde(borrow)]
-    alarm: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfAlarm<'a> {
-    alarm: &'a str,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfShelving<'a> {
-    alarm: &'a str,
-    minutes: u32,
-}
-
-/// The action of that name with the parameters that a JSON object names.
-///
-/// # Errors
-/// If they are not those of the action.
-pub(super) fn parse(name: ActionName, params: Option<&RawValue>) -> Result<Asked, BadParams> {
-    let text = params.map_or("{}", RawValue::get);
-    match name {
-        ActionName::PumpAtLeast => {
-            let OfPercent { percent, for_s } = shape(text)?;
-            Ok((Action::PumpAtLeast(number(percent)?), for_s))
-        }
-        ActionName::ValveAtMost => {
-            let OfPercent { percent, for_s } = shape(text)?;
-            Ok((Action::ValveAtMost(number(percent)?), for_s))
-        }
-        ActionName::SupplyTarget => {
-            let OfCelsius { celsius, for_s } = shape(text)?;
-            Ok((Action::SupplyTarget(number(celsius)?), for_s))
-        }
-        ActionName::PowerBudget => {
-            let OfWatts { watts, for_s } = shape(text)?;
-            Ok((Action::PowerBudget(number(watts)?), for_s))
-        }
-        ActionName::Drain => shape(text).map(|OfTime { for_s }| (Action::Drain, for_s)),
-        ActionName::Manual => manual(shape(text)?),
-        ActionName::Auto => shape(text).map(|OfNothing {}| (Action::Auto, None)),
-        ActionName::Isolate => shape(text).map(|OfNothing {}| (Action::Isolate, None)),
-        ActionName::Release => {
-            let OfAction { action } = shape(text)?;
-            let action = ActionName::parse(action).ok_or(BadParams::UnknownAction)?;
-            Ok((Action::Release(action), None))
-        }
-        ActionName::Acknowledge => {
-            let OfAnyAlarm { alarm } = shape(text)?;
-            Ok((Action::Acknowledge(alarm.map(named).transpose()?), None))
-        }
-        ActionName::Shelve => {
-            let OfShelving { alarm, minutes } = shape(text)?;
-            Ok((Action::Shelve { alarm: named(alarm)?, minutes }, None))
-        }
-        ActionName::Unshelve => {
-            let OfAlarm { alarm } = shape(text)?;
-            Ok((Action::Unshelve(named(alarm)?), None))
-        }
-        ActionName::Reset => {
-            let OfAlarm { alarm } = shape(text)?;
-            Ok((Action::Reset(named(alarm)?), None))
-        }
-        ActionName::Rebirth => shape(text).map(|OfNothing {}| (Action::Rebirth, None)),
-    }
-}
-
-fn manual(OfManual { pump_percent, valve_percent, for_s }: OfManual) -> Result<Asked, BadParams> {
-    let held =
-        Manual { pump: pump_percent.map(number).transpose()?, valve: valve_percent.map(number).transpose()? };
-    if held == Manual::default() {
-        return Err(BadParams::Shape);
-    }
-    Ok((Action::Manual(held), Some(for_s)))
-}
-
-fn shape<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BadParams> {
-    serde_json::from_str(text).map_err(|_| BadParams::Shape)
-}
-
-/// A number that our own arithmetic can hold.
-fn number<Q: Quantity>(value: f64) -> Result<Q, BadParams> {
-    #[expect(clippy::cast_possible_truncation, reason = "what does not fit is judged on the next line")]
-    let value = value as f32;
-    if value.is_finite() { Ok(Q::from_f32(value)) } else { Err(BadParams::NotANumber) }
-}
-
-fn named(name: &str) -> Result<Alarm, BadParams> {
-    Alarm::named(name).ok_or(BadParams::UnknownAlarm)
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@
 //! cooling but that it be fresh, unique and sensible. That ends where the same issuer's order in force would be
 //! weakened: a name is no proof, so this needs what taking it back needs.
 
+use std::ops::RangeInclusive;
+
 use eisbach_control::{Manual, StateName, Tuning};
 use eisbach_protocol::units::{Celsius, Millis, Percent, Watts};
 
 use super::FACES;
-use super::action::{Action, ActionName, Direction};
+use super::action::{Action, ActionName, Direction, River};
 use super::envelope::Envelope;
 use super::ledger::Ledger;
 use super::orders::Orders;
@@ -27,6 +29,10 @@ pub const LONGEST_LIFE_MS: u64 = 60_000;
 pub const SKEW_MS: u64 = 5_000;
 /// Least supply temperature that makes sense: water of a chiller.
 const LEAST_SUPPLY: Celsius = Celsius::new(10.0);
+/// Rivers are no colder and no warmer, °C.
+const RIVER: RangeInclusive<f32> = -5.0..=40.0;
+/// Heat networks neither.
+const NETWORK: RangeInclusive<f32> = 0.0..=150.0;
 /// All of it.
 const FULL: Percent = Percent::new(100.0);
 
@@ -96,7 +102,7 @@ pub(super) fn judge(claim: &Claim, circumstances: &Circumstances<'_>) -> Result<
         Claim::Plain { .. } => None,
     };
     if direction == Direction::Authority {
-        if ledger.is_local() {
+        if ledger.is_local() && !action.name().tells() {
             return Err(Refusal::Local);
         }
         if action.name() == ActionName::Manual && state != StateName::Running {
@@ -226,8 +232,16 @@ fn clamp(action: Action, tuning: &Tuning) -> Result<(Action, Option<f32>), Refus
             let held = asked.held(LEAST_SUPPLY, tuning.supply_target_max.larger(tuning.supply_target));
             Ok((Action::SupplyTarget(held), (held != asked).then_some(held.get())))
         }
-        Action::PowerBudget(watts) if !watts.get().is_finite() => Err(Refusal::NotANumber),
-        Action::PowerBudget(watts) if watts < Watts::ZERO => Err(Refusal::OutOfRange),
+        Action::PowerBudget(watts) | Action::RiverAtMost(watts) if !watts.get().is_finite() => {
+            Err(Refusal::NotANumber)
+        }
+        Action::PowerBudget(watts) | Action::RiverAtMost(watts) if watts < Watts::ZERO => {
+            Err(Refusal::OutOfRange)
+        }
+        Action::River(river) if !is_a_river(&river) => Err(Refusal::OutOfRange),
+        Action::HeatDemand { watts, network } if watts < Watts::ZERO || !NETWORK.contains(&network.get()) => {
+            Err(Refusal::OutOfRange)
+        }
         Action::Manual(asked) => {
             let pump = asked.pump.map(|pump| percent(pump, tuning.pump_min)).transpose()?;
             let valve = asked.valve.map(|valve| percent(valve, Percent::ZERO)).transpose()?;
@@ -237,6 +251,9 @@ fn clamp(action: Action, tuning: &Tuning) -> Result<(Action, Option<f32>), Refus
         }
         Action::Shelve { minutes: 0 | 481.., .. } => Err(Refusal::OutOfRange),
         Action::PowerBudget(_)
+        | Action::RiverAtMost(_)
+        | Action::River(_)
+        | Action::HeatDemand { .. }
         | Action::Drain
         | Action::Auto
         | Action::Isolate
@@ -247,6 +264,13 @@ fn clamp(action: Action, tuning: &Tuning) -> Result<(Action, Option<f32>), Refus
         | Action::Reset(_)
         | Action::Rebirth => Ok((action, None)),
     }
+}
+
+/// Whether every number is one that a river may have.
+fn is_a_river(river: &River) -> bool {
+    river.celsius.is_none_or(|celsius| RIVER.contains(&celsius.get()))
+        && river.flow.is_none_or(|flow| flow.get() >= 0.0)
+        && river.share.is_none_or(|share| (0.0..=1.0).contains(&share))
 }
 
 /// How long an order stays in force.

@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::action::{ACTIONS, Action, ActionDef, ActionName, Direction, plain};
+pub use self::action::{ACTIONS, Action, ActionDef, ActionName, Direction, River, plain};
 pub use self::envelope::{Envelope, LONGEST as LONGEST_ENVELOPE, decode};
 pub use self::judge::{LONGEST_LIFE_MS, SKEW_MS};
 pub use self::orders::{InForce, Orders};

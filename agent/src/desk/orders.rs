@@ -7,10 +7,11 @@
 //!
 //! Every order has an end. The cycle looks at the end itself, with its own clock: a desk that hangs keeps nothing alive.
 
-use eisbach_control::Remote;
+use eisbach_control::{Remote, Surroundings};
+use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Millis, Watts};
 
-use super::action::{Action, ActionName, Direction};
+use super::action::{Action, ActionName, Direction, River};
 use super::judge::Ruling;
 use super::refusal::Refusal;
 use crate::report::events::Short;
@@ -33,7 +34,9 @@ pub(super) struct Order {
     pub(super) direction: Direction,
     /// The configuration names its issuer, or it is a face.
     pub(super) known: bool,
-    /// Until when, on the agent's clock.
+    /// Since when, on the agent's clock.
+    pub(super) since: Millis,
+    /// Until when.
     pub(super) until: Millis,
     /// When it was issued, where it says, in UTC milliseconds.
     pub(super) issued_at: Option<u64>,
@@ -45,6 +48,17 @@ pub struct Orders {
     list: Vec<Order>,
 }
 
+/// What is told of the river, so old.
+const fn tell_river(surroundings: &mut Surroundings, river: &River, age: Millis) {
+    if let Some(celsius) = river.celsius {
+        surroundings.river = Reading::measured(celsius, age);
+    }
+    if let Some(flow) = river.flow {
+        surroundings.river_flow = Reading::measured(flow, age);
+    }
+    surroundings.river_share = river.share;
+}
+
 /// What the controller is told, and until when the last hold by hand lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InForce {
@@ -52,6 +66,8 @@ pub struct InForce {
     pub remote: Remote,
     /// Most power of all GPUs.
     pub power_budget: Option<Watts>,
+    /// What is told of the world outside.
+    pub surroundings: Surroundings,
     /// End of the hold by hand.
     pub manual_until: Option<Millis>,
 }
@@ -78,6 +94,16 @@ impl Orders {
                 }
                 Action::PowerBudget(watts) => {
                     all.power_budget = Some(all.power_budget.map_or(watts, |other| other.smaller(watts)));
+                }
+                Action::RiverAtMost(watts) => {
+                    remote.river_at_most =
+                        Some(remote.river_at_most.map_or(watts, |other| other.smaller(watts)));
+                }
+                Action::River(river) => tell_river(&mut all.surroundings, &river, now.since(order.since)),
+                Action::HeatDemand { watts, network } => {
+                    let age = now.since(order.since);
+                    all.surroundings.heat_demand = Reading::measured(watts, age);
+                    all.surroundings.network_supply = Reading::measured(network, age);
                 }
                 Action::Manual(manual) => {
                     remote.manual = Some(manual);
@@ -107,7 +133,7 @@ impl Orders {
     ) -> Result<Option<Order>, Refusal> {
         let direction = ruling.direction;
         let Ruling { action, life, issued_at, .. } = *ruling;
-        let order = Order { id, issuer, action, direction, known, until: now + life, issued_at };
+        let order = Order { id, issuer, action, direction, known, since: now, until: now + life, issued_at };
         let name = order.action.name();
         let alike = self.list.iter().filter(|order| order.known == known).count();
         let full = alike >= if known { MOST_OF_KNOWN } else { MOST_OF_STRANGERS };

@@ -243,6 +243,9 @@ impl Task {
             | Action::ValveAtMost(_)
             | Action::SupplyTarget(_)
             | Action::PowerBudget(_)
+            | Action::RiverAtMost(_)
+            | Action::River(_)
+            | Action::HeatDemand { .. }
             | Action::Drain
             | Action::Manual(_)
             | Action::Isolate => {
@@ -291,7 +294,9 @@ impl Task {
         self.ledger.set_local(on);
         self.out.local.send_replace(on);
         if on {
-            let remote = self.orders.take(|order| order.direction == Direction::Authority);
+            let by_right =
+                |order: &Order| order.direction == Direction::Authority && !order.action.name().tells();
+            let remote = self.orders.take(by_right);
             self.publish();
             self.ended(remote, &AnswerState::Done);
         }

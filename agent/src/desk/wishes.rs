@@ -70,6 +70,9 @@ pub(super) fn alarm_order(action: &Action, by: &Short) -> Option<AlarmOrder> {
         | Action::ValveAtMost(_)
         | Action::SupplyTarget(_)
         | Action::PowerBudget(_)
+        | Action::RiverAtMost(_)
+        | Action::River(_)
+        | Action::HeatDemand { .. }
         | Action::Drain
         | Action::Manual(_)
         | Action::Auto

@@ -7,6 +7,7 @@ mod cycle;
 mod decided;
 pub mod events;
 mod learned;
+mod outside;
 mod points;
 
 pub use cycle::Cycle;

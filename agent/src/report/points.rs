@@ -14,7 +14,7 @@ use eisbach_protocol::units::{Millis, Percent, Quantity};
 
 use super::cycle::Cycle;
 use super::decided::{escalation, escalation_reason, missing_margin, power_to_go, time_left};
-use super::{ObjectReport, Report, commands, learned};
+use super::{ObjectReport, Report, commands, learned, outside};
 use crate::config::DeviceRole;
 use crate::facility::FacilityState;
 use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
@@ -154,6 +154,20 @@ impl Sources<'_> {
             PointId::NodeAlarmsUnseen => self.alarms_that(AlarmView::is_unseen),
             PointId::NodeSupplyTarget => set(Some(decision.supply_target)),
             PointId::NodeFlowTarget => set(Some(decision.flow_demand)),
+            PointId::NodeRiseTarget => set(Some(decision.set_points.rise)),
+            PointId::NodeReturnTarget => set(Some(outside::return_target(decision))),
+            PointId::NodeSetPointMode => text(decision.set_points.mode.as_str()),
+            PointId::NodeSetPointReason => text(decision.set_points.reason.as_str()),
+            PointId::NodeRiver => number(self.snapshot.surroundings.river),
+            PointId::NodeRiverFlow => number(self.snapshot.surroundings.river_flow),
+            PointId::NodeHeatDemand => number(self.snapshot.surroundings.heat_demand),
+            PointId::NodeNetwork => number(self.snapshot.surroundings.network_supply),
+            PointId::NodePermitState => text(decision.river.state.as_str()),
+            PointId::NodePermitted => outside::limit(decision.river.permitted),
+            PointId::NodeRiverHeat => outside::reckoned(Some(decision.river.heat)),
+            PointId::NodeMixing => outside::reckoned(decision.river.mixing),
+            PointId::NodeDayLeft => outside::limit(decision.river.day_left),
+            PointId::NodeRiverAtMost => set(self.cycle.commands.in_force.remote.river_at_most),
             PointId::NodeFacility => text(facility(self.cycle)),
             PointId::NodeCertificate => self.certificate_days(),
             PointId::NodeMode => text(commands::mode(&self.cycle.commands, &decision.remote)),
@@ -440,6 +454,11 @@ fn days(until_ms: u64, now_ms: u64) -> f32 {
 #[expect(clippy::cast_precision_loss, reason = "shown to a thousandth of a millisecond up to some seconds")]
 fn millis(micros: u32) -> f32 {
     micros as f32 / 1000.0
+}
+
+/// A quantity as it came.
+fn number<Q: Quantity>(reading: Reading<Q>) -> Reading<PointValue> {
+    reading.map(|value| PointValue::Float(value.get()))
 }
 
 /// A set-point; none has been given while the agent leaves the actuator as it is.

@@ -1,6 +1,7 @@
 //! A desk with its task and a real folder, to be spoken to.
 
 mod envelopes;
+mod outside;
 mod rules;
 mod weaker;
 
@@ -49,6 +50,8 @@ fn commands() -> CommandsConfig {
     let all = [
         ActionName::Manual,
         ActionName::SupplyTarget,
+        ActionName::River,
+        ActionName::HeatDemand,
         ActionName::Isolate,
         ActionName::Acknowledge,
         ActionName::Shelve,
