@@ -155,16 +155,7 @@ enum Command {
         seconds: Option<u64>,
     },
     /// The flight record: what was known and decided, ten times a second, over the last hour. Reads only.
-    Record {
-        /// Configuration file, for the record's place.
-        #[arg(long, default_value = CONFIG, global = true)]
-        config: PathBuf,
-        /// The record's folder itself, instead.
-        #[arg(long, global = true)]
-        directory: Option<PathBuf>,
-        #[command(subcommand)]
-        what: recorder::Verb,
-    },
+    Record(recorder::RecordArguments),
     /// Device profiles: what the registers of pumps, valves, meters and sensors mean.
     #[command(subcommand)]
     Profile(Profile),
@@ -290,7 +281,7 @@ fn main() -> ExitCode {
         Command::Maintenance { switch, config, socket } => {
             ask(&config, socket, &Verb::Maintenance { on: switch == Switch::On }, false)
         }
-        Command::Record { config, directory, what } => recorder::command(&config, directory, &what),
+        Command::Record(arguments) => recorder::command(arguments),
         Command::Check { config } => check(&config),
         Command::Status { config, socket, json } => show_status(&config, socket, json),
     }

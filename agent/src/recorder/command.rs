@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use eisbach_control::record::{self, Found, Opening, Reader, RecordError, Survey, Why};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -23,7 +23,7 @@ use super::store::{Folder, Store as _};
 
 /// What is asked of the record.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+enum Verb {
     /// Lists what is recorded.
     Info,
     /// Copies some of it into one file, for `eisbach-sim replay`.
@@ -42,14 +42,28 @@ pub enum Verb {
     },
 }
 
-/// Does what is asked with the record of this configuration, or with the one in `directory`.
+/// `eisbach-agent record`.
+#[derive(Debug, Args)]
+pub struct RecordArguments {
+    /// Configuration file, for the record's place.
+    #[arg(long, default_value = "/etc/eisbach/agent.toml", global = true)]
+    config: PathBuf,
+    /// The record's folder itself, instead.
+    #[arg(long, global = true)]
+    directory: Option<PathBuf>,
+    #[command(subcommand)]
+    what: Verb,
+}
+
+/// Does what is asked with the record of the configuration, or with the one in `directory`.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's output is for its caller")]
 #[must_use]
-pub fn command(config: &Path, directory: Option<PathBuf>, verb: &Verb) -> ExitCode {
+pub fn command(arguments: RecordArguments) -> ExitCode {
+    let RecordArguments { config, directory, what } = arguments;
     let place = directory
-        .map_or_else(|| config::load(config).map(|config| config.recorder.directory), Ok)
+        .map_or_else(|| config::load(&config).map(|config| config.recorder.directory), Ok)
         .map_err(|error| error.to_string());
-    let told = place.and_then(|place| match verb {
+    let told = place.and_then(|place| match &what {
         Verb::Info => info(&place).map_err(|error| error.to_string()),
         Verb::Export { file, from, to, last } => {
             let span = last.map_or(Span::Between(*from, *to), Span::Last);
@@ -206,7 +220,8 @@ impl Segment {
                 bytes.truncate(survey.whole);
                 let Survey { opening, steps, .. } = survey;
                 let told = opening.check().map(|()| {
-                    let until = opening.wall_ms + last_step(&bytes).saturating_sub(opening.now.get());
+                    let until =
+                        opening.wall_ms.saturating_add(last_step(&bytes).saturating_sub(opening.now.get()));
                     Told { opening, steps, until }
                 });
                 Self { bytes, torn, told }

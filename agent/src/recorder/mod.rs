@@ -33,7 +33,7 @@ use eisbach_protocol::units::Millis;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
-pub use self::command::{Verb, command};
+pub use self::command::{RecordArguments, command};
 use self::pen::Pen;
 use self::ring::Bound;
 use self::store::{Folder, Store};

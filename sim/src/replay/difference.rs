@@ -55,7 +55,7 @@ impl Comparison {
             let mut what: Vec<String> = pairs.iter().take(MOST).map(line).collect();
             match pairs.len().checked_sub(MOST) {
                 None if pairs.is_empty() => {
-                    what.push("the bits of a number: a NaN, or the sign of a zero".into())
+                    what.push("the bits of a number: a NaN, or the sign of a zero".into());
                 }
                 Some(more) if more > 0 => what.push(format!("and {more} fields more")),
                 None | Some(_) => {}

@@ -124,7 +124,7 @@ pub(super) fn play(
                 let same = rooms.same(&decision, &step.decision)?;
                 outcome.steps += 1;
                 outcome.different += u64::from(!same);
-                let wall_ms = opening.wall_ms + step.now.since(opening.now).get();
+                let wall_ms = opening.wall_ms.saturating_add(step.now.since(opening.now).get());
                 see(Scene::Step(&Again { wall_ms, step, decision, same }))?;
             }
             Found::Damaged { at, length } => {
