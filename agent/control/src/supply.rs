@@ -67,7 +67,7 @@ pub(crate) struct SupplyLoop {
 }
 
 /// Supply temperature aimed at, and where it comes from.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SupplyTarget {
     pub(crate) celsius: Celsius,
     /// The same without any order from afar.
@@ -131,7 +131,7 @@ pub(crate) fn target(
 }
 
 /// What the supply loop is asked to serve.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SupplyTask {
     pub(crate) supply: Option<Celsius>,
     /// Heat in the loop, without its swings; and whether it has been steady for a while.
@@ -153,7 +153,7 @@ pub(crate) struct SupplyTask {
 }
 
 /// Orders from afar to the recovery valve.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ValveOrders {
     /// No further open than this.
     pub(crate) at_most: Option<Percent>,
@@ -382,6 +382,10 @@ mod tests {
         };
         let task = SupplyTask {
             supply: Some(Celsius::new(41.0)),
+            heat: Watts::new(5000.0),
+            steady: false,
+            flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
+            measured: None,
             target: target(&Snapshot::default(), None, &SetPoints::tuned(&tuning), &tuning),
             hottest: Some(Kelvin::new(15.5)),
             closed: None,
