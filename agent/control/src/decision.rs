@@ -125,6 +125,24 @@ pub struct GpuDecision {
     pub margin: Option<Kelvin>,
 }
 
+impl GpuDecision {
+    /// No limit at all.
+    pub(crate) const fn free(margin: Option<Kelvin>) -> Self {
+        Self {
+            rung: Rung::Free,
+            since: Millis::ZERO,
+            power_cap: None,
+            clock_max: None,
+            low_power_profile: false,
+            smoothing: false,
+            leader: Leader::Normal,
+            reason: Reason::Nothing,
+            release: Release::Nothing,
+            margin,
+        }
+    }
+}
+
 /// What a throttled GPU waits for before it gets something back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Release {

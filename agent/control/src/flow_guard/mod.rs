@@ -126,6 +126,8 @@ pub(crate) struct FlowGuard {
     run_since: Option<Millis>,
     last_evidence: Option<Millis>,
     lost: Option<Reason>,
+    /// Lowest and highest head that belong to what the pump does in this step.
+    band: Option<(f32, f32)>,
 }
 
 impl FlowGuard {
@@ -149,6 +151,7 @@ impl FlowGuard {
             run_since: None,
             last_evidence: None,
             lost: None,
+            band: None,
         }
     }
 
@@ -170,6 +173,7 @@ impl FlowGuard {
         let Known { run, now, .. } = known;
         self.run_since = if run { self.run_since.or(Some(now)) } else { None };
         self.remember(snapshot, &known);
+        self.band = self.head_band();
         self.count(snapshot, now);
         let silent_for = self.silent_for(snapshot, now);
 
@@ -279,7 +283,7 @@ impl FlowGuard {
     /// Counts new samples in a row that contradict the expectation. What is not there contradicts nothing.
     fn count(&mut self, snapshot: &Snapshot, now: Millis) {
         let flow_share = self.flow_share(snapshot);
-        match (snapshot.pump.head.usable(), self.head_band()) {
+        match (snapshot.pump.head.usable(), self.band) {
             (Some(head), Some((low, high))) => {
                 if self.head_seen.is_new(&snapshot.pump.head, now) {
                     let blocked = head.get() > high && flow_share.is_some_and(|share| share < FLOW_LOW);
@@ -317,7 +321,7 @@ impl FlowGuard {
     /// Whether the head is what a flowing loop has; `None` while that is not known.
     fn lifts(&self, snapshot: &Snapshot) -> Option<bool> {
         let head = snapshot.pump.head.usable()?.get();
-        let (low, high) = self.head_band()?;
+        let (low, high) = self.band?;
         Some(low > 0.0 && head >= low && head <= high)
     }
 
@@ -336,7 +340,7 @@ impl FlowGuard {
 
     /// At low speed the head is smaller than its band: then flow alone decides.
     fn low_head_is_lost_in_noise(&self) -> bool {
-        self.head_band().is_some_and(|(low, _)| low <= 0.0)
+        self.band.is_some_and(|(low, _)| low <= 0.0)
     }
 
     /// Measured flow as a share of what the pump's speed should give. The pump being silent, the last speed counts.

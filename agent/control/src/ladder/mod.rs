@@ -252,6 +252,10 @@ impl Ladder {
     }
 
     fn decision(&self, gpu: &GpuView, context: &Context<'_>) -> GpuDecision {
+        if self.level == Level::Free {
+            // Nearly all GPUs, nearly always.
+            return GpuDecision::free(gpu.margin);
+        }
         let least = self.way_back(context.tuning).map(|(least, _)| least);
         let waiting = context.order.is_none()
             && !context.cooling_proven
