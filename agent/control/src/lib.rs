@@ -3,7 +3,8 @@
 //! ```text
 //!             ┌────────────────────────── Controller::step ──────────────────────────┐
 //!  Snapshot ─►│ estimate: worst-case margins and power     (every step)              │
-//!  now      ─►│ guard:    loss of flow, over-temperature   (every step, 10 Hz)       │─► Decision
+//!  now      ─►│ observer: heat under way, balance, sensors  (every step)             │─► Decision
+//!             │ guard:    loss of flow, over-temperature   (every step, 10 Hz)       │
 //!             │ state:    Boot · Running · Hot · Critical · Leak · Uncontrollable    │
 //!             │ loops:    pump, supply and recovery valve  (1 Hz)                    │
 //!             │ ladder:   soft, cap, deep, per GPU         (every step)              │
