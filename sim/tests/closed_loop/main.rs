@@ -12,6 +12,7 @@ mod alarms;
 mod bench;
 mod flow_loss;
 mod orders;
+mod steps;
 
 use bench::Bench;
 use eisbach_control::{Controller, Rung, StateName, Tuning};
