@@ -24,8 +24,8 @@ const NOW_S: f32 = 300.0;
 const BASELINE_S: f32 = 600.0;
 /// A GPU teaches above this share of what it may draw: whole degrees tell little of a small rise.
 const LEAST_LOAD: f32 = 0.4;
-/// Parts of the resistance at full flow: die and package, film (to the power of 0.4), warming of the coolant. Estimate; fits
-/// the partial-flow figures of the plant's reference for four GPU models within 1 K.
+/// Parts of the resistance at full flow: die and package, film (to the power of 0.4), warming of the coolant. Estimate: of
+/// 29 K at full flow, half of it makes 8 K more, a third 15 K and a quarter 23 K.
 const PARTS: (f32, f32, f32) = (0.5, 0.3, 0.2);
 /// The reduction to full flow is good down to here.
 const LEAST_FLOW: f32 = 0.2;
