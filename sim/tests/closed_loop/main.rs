@@ -12,6 +12,7 @@ mod alarms;
 mod bench;
 mod flow_loss;
 mod orders;
+mod outside;
 mod steps;
 
 use bench::Bench;

@@ -189,7 +189,7 @@ proptest! {
         prop_assert!(last.rise >= least && last.rise <= tuning.set_points.rise_high, "{last:?}");
         prop_assert!(last.supply <= Celsius::new(40.0), "{last:?}");
         prop_assert!(last.supply.get() >= floor.min(22.0), "{last:?}");
-        prop_assert!(ordered.is_some() || last.supply.get() >= (floor + 2.0).min(40.0) - 0.01, "{last:?}");
+        prop_assert!(ordered.is_some() || last.supply.get() >= (floor + 5.0).min(40.0) - 0.01, "{last:?}");
         for (supply, rise) in steps {
             prop_assert!(supply.get().abs() <= 0.5 * PERMIT_PACE / 60.0 + 1e-4, "{supply}");
             prop_assert!(rise.get().abs() <= 1.0 / 60.0 + 1e-4, "{rise}");

@@ -15,7 +15,8 @@ pub struct SetPointTuning {
     pub enabled: bool,
     /// Lowest supply temperature that it chooses (estimate).
     pub supply_low: Celsius,
-    /// It stays this far above the condensation limit (estimate).
+    /// It stays this far above the condensation limit: supply undershoots when all load goes at once, with a cold river
+    /// and a valve that takes a minute (estimate; simulated: 3.5 K).
     pub dew_reserve: Kelvin,
     /// Least rise over the cold plates that it chooses (estimate).
     pub rise_low: Kelvin,
@@ -64,7 +65,7 @@ impl Default for SetPointTuning {
         Self {
             enabled: true,
             supply_low: Celsius::new(22.0),
-            dew_reserve: Kelvin::new(2.0),
+            dew_reserve: Kelvin::new(5.0),
             rise_low: Kelvin::new(6.0),
             rise_high: Kelvin::new(18.0),
             electricity_per_kwh: 0.20,
