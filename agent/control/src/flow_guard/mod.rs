@@ -57,6 +57,8 @@ const ADOPT_AFTER: Millis = Millis::from_secs(30);
 /// more flow than this beyond expectation teaches nothing.
 const CREDIBLE: f32 = 0.75;
 const TOO_MUCH: f32 = 1.3;
+/// More flow than expected for this long at less head, with temperatures that hold, is a loop that somebody has opened.
+const OPENED_AFTER: Millis = Millis::from_secs(30);
 /// Low flow is an alarm after this long.
 const DOUBT_AFTER: Millis = Millis::from_secs(10);
 /// Learned flow below this share of the commissioned one is worth a look at the loop.
@@ -123,6 +125,7 @@ pub(crate) struct FlowGuard {
     speeds: Deque<f32, SPEEDS>,
     well_since: Option<Millis>,
     low_since: Option<Millis>,
+    opened_since: Option<Millis>,
     run_since: Option<Millis>,
     last_evidence: Option<Millis>,
     lost: Option<Reason>,
@@ -148,6 +151,7 @@ impl FlowGuard {
             speeds: Deque::new(),
             well_since: None,
             low_since: None,
+            opened_since: None,
             run_since: None,
             last_evidence: None,
             lost: None,
@@ -175,6 +179,7 @@ impl FlowGuard {
         self.remember(snapshot, &known);
         self.band = self.head_band();
         self.count(snapshot, now);
+        self.forget_if_opened(snapshot, &known, tuning);
         let silent_for = self.silent_for(snapshot, now);
 
         let found = self
@@ -212,6 +217,20 @@ impl FlowGuard {
         self.lost = None;
         self.learn(snapshot, known.dt_s, tuning);
         Flow::Proven
+    }
+
+    /// A strainer that was cleaned, or a valve opened by hand, makes head fall and flow rise: what was learned of the
+    /// narrow loop would call that a loss for ever.
+    fn forget_if_opened(&mut self, snapshot: &Snapshot, known: &Known, tuning: &Tuning) {
+        let opened = self.lost == Some(Reason::HeadCollapsed)
+            && known.thermal == Thermal::Steady
+            && self.flow_share(snapshot).is_some_and(|share| share > TOO_MUCH);
+        if !opened {
+            self.opened_since = None;
+        } else if known.now.since(*self.opened_since.get_or_insert(known.now)) >= OPENED_AFTER {
+            // Lost it stays, until flow is proven anew.
+            *self = Self { lost: self.lost, run_since: self.run_since, ..Self::new(tuning) };
+        }
     }
 
     /// Age of the newest word of pump or meter; since the first step if there was none.

@@ -271,3 +271,15 @@ fn head_that_follows_speed_a_little_late_or_unevenly_is_no_loss_of_flow() {
         assert!(!matches!(bench.run(1), Flow::Lost(_)), "at {} %", bench.speed);
     }
 }
+
+#[test]
+fn a_strainer_that_was_cleaned_is_no_loss_for_ever_once_temperatures_hold() {
+    let mut bench = Bench::new();
+    (bench.flow, bench.head) = (0.5, 1.3);
+    assert_eq!(bench.run(1800), Flow::Proven, "the clogged loop is learned");
+    (bench.flow, bench.head) = (1.0, 1.0);
+    assert_eq!(bench.run(600), Flow::Lost(Reason::HeadCollapsed), "not while temperatures may rise");
+    bench.thermal = Thermal::Steady;
+    assert_eq!(bench.run(200), Flow::Lost(Reason::HeadCollapsed), "not at once");
+    assert_eq!(bench.run(200), Flow::Proven);
+}
