@@ -69,6 +69,8 @@ impl Quiet {
     }
 }
 
+use serde::{Deserialize, Serialize};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,4 +127,3 @@ mod tests {
         assert!((quiet.band - BAND.0).abs() < 1e-6);
     }
 }
-use serde::{Deserialize, Serialize};

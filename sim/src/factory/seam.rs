@@ -49,7 +49,6 @@ pub(super) fn show_outside(ambient: &Ambient, nodes: f64, snapshot: &mut Snapsho
         heat_demand: told(ambient.heat_demand_watts / nodes),
         network_supply: told(ambient.network_celsius),
         calendar: ambient.calendar,
-        ..Surroundings::default()
     };
     snapshot.room.dew_point = told::<Celsius>(ambient.dew_point_celsius);
 }

@@ -7,15 +7,18 @@ use crate::closed_loop::single;
 use crate::plant::PlantParams;
 use crate::rng::Noise;
 
+/// Where a number of the plant is.
+type Place = fn(&mut PlantParams) -> &mut f64;
+
 /// A number of the plant, and how far it may be from the usual. All ranges are estimates; that of the thermal mass is
 /// the uncertainty of loss-of-flow times.
 struct Spread {
-    place: fn(&mut PlantParams) -> &mut f64,
+    place: Place,
     /// Lowest and highest factor, even on a logarithmic scale.
     factor: (f64, f64),
 }
 
-const fn times(place: fn(&mut PlantParams) -> &mut f64, low: f64, high: f64) -> Spread {
+const fn times(place: Place, low: f64, high: f64) -> Spread {
     Spread { place, factor: (low, high) }
 }
 
@@ -43,7 +46,7 @@ const FACTORS: [Spread; 16] = [
 ];
 
 /// Biases of sensors, in their own units, even in both directions.
-const BIASES: [(fn(&mut PlantParams) -> &mut f64, f64); 5] = [
+const BIASES: [(Place, f64); 5] = [
     (|plant| &mut plant.instruments.supply.bias, 0.5),
     (|plant| &mut plant.instruments.return_.bias, 0.5),
     (|plant| &mut plant.instruments.flow.bias, 0.23),
