@@ -41,7 +41,7 @@ pub enum Kind {
     AboveDewPoint,
     /// Largest distance of the supply from its set-point, K.
     SupplyError,
-    /// Most reversals of the recovery valve within ten minutes. A reversal is a way back of more than 1 % of its
+    /// Most reversals of the recovery valve within ten minutes. A reversal is a way back of more than 2 % of its
     /// stroke.
     Reversals,
     /// Way that the pump's set-point goes up and down, % of full speed per minute.

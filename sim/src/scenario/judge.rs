@@ -8,8 +8,9 @@ use super::criterion::{Criterion, Kind, Raised, State, Verdict};
 use super::span::Span;
 use crate::plant::{GpuState, Truth};
 
-/// A way back of the valve that counts as a reversal, share of its stroke.
-const REVERSAL: f64 = 0.01;
+/// A way back of the valve that counts as a reversal, share of its stroke: as much as a sticky stem takes before it
+/// moves. Less is trembling within dead-band and play.
+const REVERSAL: f64 = 0.02;
 /// Time over which reversals are counted, s.
 const HUNTING_S: f64 = 600.0;
 

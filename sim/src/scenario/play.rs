@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use eisbach_control::{Controller, Decision, Snapshot, Surroundings};
-use eisbach_protocol::units::{Percent, Quantity};
+use eisbach_protocol::units::{Percent, Quantity, Watts};
 
 use super::criterion::{Kind, Verdict};
 use super::event::{Event, Orders, What};
@@ -23,7 +23,7 @@ use super::sensor::Spoiler;
 use super::span::{Span, seconds};
 use super::track::{Fingerprint, Sample, Track};
 use crate::closed_loop::{Node, single};
-use crate::plant::{Actuators, Fault, Plant};
+use crate::plant::{Fault, Plant};
 use crate::workload::{Load, Workload};
 
 /// Cycles between two samples of the track: a second.
@@ -78,7 +78,7 @@ pub fn run_without(scenario: &Scenario) -> Vec<Stripped> {
     let judged = |harness: Harness| verdicts(&Play::new(scenario, harness).played().judges, &others);
     let whole = judged(Harness::whole());
     let strip = |protection: &Protection| {
-        let bare = judged(Harness::without(*protection, fixed_speed(scenario)));
+        let bare = judged(Harness::without(*protection, fixed_speed(scenario), full_power(scenario)));
         let broken = bare.into_iter().zip(&whole).filter(|(bare, whole)| whole.passed && !bare.passed);
         Stripped { protection: *protection, broken: broken.map(|(bare, _)| bare).collect() }
     };
@@ -89,6 +89,12 @@ pub fn run_without(scenario: &Scenario) -> Vec<Stripped> {
 fn fixed_flow(scenario: &Scenario) -> Vec<Option<f64>> {
     let harness = Harness::fixed_flow(fixed_speed(scenario));
     Play::new(scenario, harness).played().judges.iter().map(Judge::pump_kwh).collect()
+}
+
+/// Power of all GPUs at their limits.
+fn full_power(scenario: &Scenario) -> Watts {
+    let gpus = std::iter::repeat_n(scenario.params.gpu.tdp_watts, scenario.params.sockets).sum();
+    Watts::from_f32(single(gpus))
 }
 
 /// Pump speed that gives the flow for full heat.
@@ -257,10 +263,7 @@ impl<'a> Play<'a> {
     fn take_over(&mut self) {
         self.dark_until = None;
         self.controller = Controller::new(self.harness.tuning(self.scenario.tuning));
-        if self.harness.lacks(Protection::TakingOver) {
-            let start = Actuators { pump_speed: 0.0, valve: 1.0, ..Actuators::of(&self.scenario.params.gpu) };
-            self.node.set(start);
-        }
+        self.harness.begin_anew();
     }
 
     fn judge(&mut self) {

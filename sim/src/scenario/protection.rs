@@ -5,13 +5,19 @@
 use core::fmt;
 
 use eisbach_control::{Decision, Snapshot, StateName, Surroundings, Tuning};
-use eisbach_protocol::units::{Kelvin, Percent};
+use eisbach_protocol::units::{Kelvin, Percent, Watts};
 use serde::Deserialize;
 
 use super::sensor::Credulous;
 
 /// Dew points are ignored with this: far below anything that a supply reaches.
 const NO_DISTANCE: Kelvin = Kelvin::new(-60.0);
+
+/// Lowest speed of a pump that follows the power of the moment.
+const LEAST_SPEED: Percent = Percent::new(30.0);
+
+/// Cycles for which a fresh agent believes in its own beginning: longer than it holds everything still.
+const BLIND: u32 = 20;
 
 /// What can be taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -21,8 +27,8 @@ pub enum Protection {
     PumpFollowsLoad,
     /// Flow follows the heat down. Without: the flow for full heat, always.
     VariableFlow,
-    /// The pump forgets a load slowly. Without: it follows every swing up and down.
-    SlowDecay,
+    /// The pump carries the mean of a swinging load. Without: it follows the power of the moment, up and down.
+    SteadyFlow,
     /// The valve holds the supply temperature. Without: it stays where it is at the beginning.
     SupplyLoop,
     /// All cooling when margins are small. Without: pump and valve stay where they are.
@@ -37,7 +43,7 @@ pub enum Protection {
     Judgement,
     /// The controller knows river and permit. Without: it is told nothing.
     Permit,
-    /// A fresh agent takes over what it finds. Without: it begins with a pump at its least speed, all heat to recovery,
+    /// A fresh agent takes over what it finds. Without: it believes in a pump at its least speed, all heat to recovery,
     /// and no limits.
     TakingOver,
     /// The second pump. Without: it does not start.
@@ -51,7 +57,7 @@ impl Protection {
         match self {
             Self::PumpFollowsLoad => "the pump follows the load → it keeps its first speed",
             Self::VariableFlow => "flow follows the heat → always the flow for full heat",
-            Self::SlowDecay => "a load is forgotten slowly → the pump follows every swing",
+            Self::SteadyFlow => "the pump carries the mean of swings → it follows the power of the moment",
             Self::SupplyLoop => "the valve holds the supply → it keeps its first position",
             Self::AllCooling => "all cooling when margins are small → pump and valve stay as they are",
             Self::DewPoint => "supply stays above the dew point → the dew point counts for nothing",
@@ -77,6 +83,10 @@ pub(super) struct Harness {
     without: Option<Protection>,
     /// Pump speed that holds the flow for full heat.
     fixed_speed: Option<Percent>,
+    /// Power of all GPUs at their limits.
+    full_power: Watts,
+    /// Cycles in which a fresh agent does not see what it finds.
+    blind: u32,
     credulous: Credulous,
     first_pump: Option<Percent>,
     first_valve: Option<Percent>,
@@ -88,10 +98,10 @@ impl Harness {
         Self::default()
     }
 
-    /// `fixed` is the pump speed that holds the flow for full heat.
-    pub(super) fn without(protection: Protection, fixed: Percent) -> Self {
+    /// `fixed` is the pump speed that holds the flow for full heat, `full` the power of all GPUs at their limits.
+    pub(super) fn without(protection: Protection, fixed: Percent, full: Watts) -> Self {
         let fixed_speed = (protection == Protection::VariableFlow).then_some(fixed);
-        Self { without: Some(protection), fixed_speed, ..Self::default() }
+        Self { without: Some(protection), fixed_speed, full_power: full, ..Self::default() }
     }
 
     /// The pump at one speed, and everything else as it is.
@@ -108,15 +118,25 @@ impl Harness {
     pub(super) fn tuning(&self, tuning: Tuning) -> Tuning {
         match self.without {
             Some(Protection::DewPoint) => Tuning { dew_point_distance: NO_DISTANCE, ..tuning },
-            Some(Protection::SlowDecay) => {
-                Tuning { load_decay_s: 0.5, pump_up_per_s: 100.0, pump_down_per_s: 100.0, ..tuning }
-            }
             _ => tuning,
+        }
+    }
+
+    /// A fresh agent begins.
+    pub(super) fn begin_anew(&mut self) {
+        if self.lacks(Protection::TakingOver) {
+            self.blind = BLIND;
         }
     }
 
     /// What the controller gets to see.
     pub(super) fn tell(&mut self, snapshot: &mut Snapshot) {
+        if self.blind > 0 {
+            self.blind -= 1;
+            snapshot.pump.speed = snapshot.pump.speed.map(|_| LEAST_SPEED);
+            snapshot.valve.position = snapshot.valve.position.map(|_| Percent::new(100.0));
+            snapshot.gpus.iter_mut().for_each(|gpu| (gpu.held_cap, gpu.held_clock) = (None, None));
+        }
         match self.without {
             Some(Protection::Judgement) => self.credulous.fill(snapshot),
             Some(Protection::Permit) => snapshot.surroundings = Surroundings::default(),
@@ -136,6 +156,11 @@ impl Harness {
         let first_valve = *self.first_valve.get_or_insert_with(|| decision.valve.value.unwrap_or_default());
         match self.without {
             Some(Protection::PumpFollowsLoad) => decision.pump.value = Some(first_pump),
+            Some(Protection::SteadyFlow) => {
+                let share = decision.node_power.get() / self.full_power.get().max(1.0);
+                decision.pump.value =
+                    Some(Percent::new(100.0 * share).held(LEAST_SPEED, Percent::new(100.0)));
+            }
             Some(Protection::SupplyLoop) => decision.valve.value = Some(first_valve),
             Some(Protection::AllCooling) if decision.state != StateName::Running => {
                 decision.pump.value = None;
