@@ -13,6 +13,7 @@ pub mod broker;
 pub mod certificates;
 pub mod clock;
 pub mod closed_loop;
+pub mod contest;
 pub mod control;
 pub mod demo;
 pub mod devices;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use eisbach_sim::certificates::{self, CertificateArguments};
+use eisbach_sim::contest::{self, ControlArguments};
 use eisbach_sim::demo::{self, DemoArguments, LeashArguments};
 use eisbach_sim::proxy::{self, ProxyArguments};
 use eisbach_sim::replay::{self, ReplayArguments};
@@ -54,6 +55,8 @@ enum Command {
 enum Bench {
     /// Speed of one node and of a whole factory, each with its controllers.
     Speed(SpeedArguments),
+    /// Contest of controllers: the same plant, workloads and seeds for all.
+    Control(ControlArguments),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(&error),
         },
+        Command::Bench(Bench::Control(arguments)) => done(&contest::run(&arguments)),
         Command::Leash(arguments) => fail(&demo::become_command(arguments)),
     }
 }

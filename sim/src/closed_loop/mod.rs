@@ -128,6 +128,11 @@ impl Node {
         &self.actuators
     }
 
+    /// Sets the actuators past everybody.
+    pub const fn set(&mut self, actuators: Actuators) {
+        self.actuators = actuators;
+    }
+
     /// Other work from now on.
     pub fn work(&mut self, load: Load) {
         self.load = load;

@@ -13,7 +13,7 @@ pub struct Ambient {
     pub river_flow_m3_s: f64,
     /// Heat that the district network takes from the whole site, W: recovered heat and compressor together.
     pub heat_demand_watts: f64,
-    /// Supply temperature that the network asks for, °C, as the controllers are told.
+    /// Supply temperature that the network asks for, °C: the heat pump lifts to it, and the controllers are told.
     pub network_celsius: f64,
     /// The site has a permit for the river, and each node is told its share of it.
     pub permitted: bool,

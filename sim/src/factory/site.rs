@@ -133,6 +133,7 @@ impl Site {
             river += (1.0 - out.share) * capacity;
             river_heat += (1.0 - out.share) * capacity * out.hot;
         }
+        self.heat_pump.set_network(ambient.network_celsius);
         let lift = if recovery > 0.0 {
             self.heat_pump.step(recovery, recovery_heat / recovery, ambient.heat_demand_watts, dt)
         } else {

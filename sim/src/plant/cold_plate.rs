@@ -62,6 +62,13 @@ impl PlateParams {
         let flowing = self.resistance * share.powf(-self.flow_exponent);
         flowing.min(self.still_resistance)
     }
+
+    /// Metal, °C, once `heat` W has been going for long into liquid that enters at `inlet` °C: `flow` in m³/s,
+    /// `capacity` in W/K.
+    pub(super) fn at_rest(&self, heat: f64, inlet: f64, flow: f64, capacity: f64) -> f64 {
+        let resistance = self.resistance_at(flow);
+        inlet + profile_mean(resistance, capacity) * heat / capacity + heat * resistance
+    }
 }
 
 /// Where between inlet (0) and outlet (1) the mean temperature of the liquid sits.

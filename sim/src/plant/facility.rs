@@ -58,6 +58,12 @@ pub(super) struct Cooling {
     pub(super) river: f64,
 }
 
+/// Mass flow times heat capacity of the loop, W/K.
+pub(super) fn capacity(params: &PlantParams) -> f64 {
+    let kg_s = params.facility.flow_lpm * M3_S_PER_LPM * Coolant::WATER.density(PROPERTIES_CELSIUS);
+    kg_s * Coolant::WATER.heat_capacity(PROPERTIES_CELSIUS)
+}
+
 /// Buffer, valve branches, exchangers and pipe.
 #[derive(Clone, Debug)]
 pub(super) struct Facility {

@@ -136,8 +136,7 @@ impl Gpu {
             self.clock_mhz = 0.0;
             return 0.0;
         }
-        let fixed = params.base_watts
-            + params.leakage_watts * ((self.die.celsius - 60.0) / params.leakage_kelvin).exp();
+        let fixed = params.base_watts + params.leakage_at(self.die.celsius);
         let profile = if task.max_q { MAX_Q_SHARE } else { 1.0 };
         let asked = params.work_watts * task.utilisation * profile;
         let lock = task.clock_max_mhz.clamp(params.clock_min_mhz, params.clock_max_mhz);
@@ -160,6 +159,13 @@ impl Gpu {
             params.clock_min_mhz
         };
         fixed + work
+    }
+}
+
+impl GpuParams {
+    /// Leakage of a die at `celsius`, W.
+    pub(crate) fn leakage_at(&self, celsius: f64) -> f64 {
+        self.leakage_watts * ((celsius - 60.0) / self.leakage_kelvin).exp()
     }
 }
 

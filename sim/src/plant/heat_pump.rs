@@ -13,6 +13,9 @@ use super::params::HeatPumpParams;
 
 const KELVIN_AT_0_CELSIUS: f64 = 273.15;
 
+/// Steps after which COP and heat stand still: each leaves a tenth of the change of the one before.
+const ROUNDS: usize = 6;
+
 /// What the heat pump does in one step, W.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Lift {
@@ -63,6 +66,16 @@ impl HeatPump {
         self.cop = self.cop_at(celsius - self.source / reach);
         let electric = self.source / (self.cop - 1.0);
         Lift { source: self.source, delivered: self.source + electric, electric }
+    }
+
+    /// What it does on such a branch once nothing changes any more.
+    pub(super) fn at_rest(params: &HeatPumpParams, capacity: f64, celsius: f64, demand: f64) -> Lift {
+        let mut pump = Self::new(HeatPumpParams { ramp_watts_per_s: f64::INFINITY, ..*params });
+        let mut lift = Lift::default();
+        for _ in 0..ROUNDS {
+            lift = pump.step(capacity, celsius, demand, 1.0);
+        }
+        lift
     }
 
     pub(crate) fn cop(&self) -> f64 {

@@ -37,6 +37,7 @@ pub(crate) mod pump;
 mod pump_set;
 mod record;
 mod sensors;
+mod steady;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -58,6 +59,7 @@ pub use params::{
     VesselParams,
 };
 pub use sensors::{GpuSensors, LeakSensors, MeterSensors, PumpSensors, RoomSensors, Sensors, ValveSensors};
+pub use steady::{SetPoints, Steady, SteadyPlant};
 pub use truth::{
     EnergyTruth, FacilityTruth, GpuTruth, LoopTruth, PowerTruth, PumpTruth, RoomTruth, Truth, ValveTruth,
 };

@@ -145,9 +145,7 @@ impl Pump {
     pub(crate) fn power(&self, flow: f64, head: f64) -> f64 {
         match self.drive {
             Drive::Stopped | Drive::Tripped => 0.0,
-            Drive::Running { .. } if self.driven => {
-                self.params.drive_watts + flow * head / self.efficiency(flow)
-            }
+            Drive::Running { .. } if self.driven => Self::power_at(&self.params, self.impeller, flow, head),
             Drive::Running { .. } => self.params.drive_watts,
         }
     }
@@ -167,13 +165,18 @@ impl Pump {
         (1.0 - LOSS_PER_METRE * missing_m.max(0.0)).max(0.0)
     }
 
-    fn efficiency(&self, flow: f64) -> f64 {
-        let best = self.params.best_lpm * M3_S_PER_LPM * self.impeller.max(0.01);
-        let distance = flow / best - 1.0;
-        let worn = 1.0 - WEAR_OF_EFFICIENCY * self.params.wear;
-        let efficiency = self.params.efficiency * worn * (1.0 - self.params.droop * distance * distance);
-        efficiency.max(EFFICIENCY_MIN)
+    /// Electric power of a pump that turns at `impeller`, share of full speed, W.
+    pub(super) fn power_at(params: &PumpParams, impeller: f64, flow: f64, head: f64) -> f64 {
+        params.drive_watts + flow * head / efficiency(params, impeller, flow)
     }
+}
+
+fn efficiency(params: &PumpParams, impeller: f64, flow: f64) -> f64 {
+    let best = params.best_lpm * M3_S_PER_LPM * impeller.max(0.01);
+    let distance = flow / best - 1.0;
+    let worn = 1.0 - WEAR_OF_EFFICIENCY * params.wear;
+    let efficiency = params.efficiency * worn * (1.0 - params.droop * distance * distance);
+    efficiency.max(EFFICIENCY_MIN)
 }
 
 /// Pressure at which water boils, kPa (Magnus formula). Glycol boils a little later.
