@@ -13,15 +13,18 @@ use eisbach_protocol::units::{Celsius, CubicMetersPerSecond, Millis, Quantity, W
 use super::course::Course;
 use super::rival::{Move, Rival};
 use super::score::{Counter, Score};
+use super::site;
 use crate::closed_loop::{CYCLE_MS, Node, single};
+use crate::outside::{DAY_S, Permit, RiverState};
 use crate::plant::{Actuators, Boundary, PlantParams};
 use crate::workload::{Load, Workload};
 
 /// Time before measuring, s: by then set-points have gone where they go, however slowly.
 const SETTLING_S: f64 = 3600.0;
-/// Discharge of the river as the controller is told, m³/s, and nodes that share its permit.
-const RIVER_M3_S: f32 = 25.0;
-const SITE_NODES: f32 = 1250.0;
+/// Discharge of the river, m³/s.
+const RIVER_M3_S: f64 = 25.0;
+/// Noon of a day in April.
+const NOON: Calendar = Calendar { day_of_year: 105, second_of_day: 43_200 };
 
 /// Where a bout takes place.
 #[derive(Clone, Debug)]
@@ -60,6 +63,18 @@ impl Ground {
         Boundary { heat_demand_watts: self.demand, ..Boundary::default() }
     }
 
+    fn river(&self) -> RiverState {
+        RiverState { celsius: self.boundary().river_celsius, flow_m3_s: RIVER_M3_S, debris: 1.0 }
+    }
+
+    /// Whether the permit allows a whole site of such nodes to give `watts` each to the river.
+    pub(super) fn permits(&self, watts: f64) -> bool {
+        let river = self.river();
+        let now_s = f64::from(NOON.day_of_year - 1) * DAY_S + f64::from(NOON.second_of_day);
+        let discharge = site::discharge(&self.params, &river, watts);
+        Permit::default().violation(&river, discharge, now_s).is_none()
+    }
+
     /// What the facility tells of it.
     fn surroundings(&self) -> Surroundings {
         if !self.told {
@@ -69,14 +84,14 @@ impl Ground {
         let age = Millis::from_secs(1);
         Surroundings {
             river: Reading::measured(Celsius::from_f32(single(boundary.river_celsius)), age),
-            river_flow: Reading::measured(CubicMetersPerSecond::from_f32(RIVER_M3_S), age),
-            river_share: Some(1.0 / SITE_NODES),
+            river_flow: Reading::measured(CubicMetersPerSecond::from_f32(single(RIVER_M3_S)), age),
+            river_share: Some(1.0 / single(site::NODES)),
             heat_demand: Reading::measured(Watts::from_f32(single(self.demand)), age),
             network_supply: Reading::measured(
                 Celsius::from_f32(single(self.params.heat_pump.network_celsius)),
                 age,
             ),
-            calendar: Some(Calendar { day_of_year: 105, second_of_day: 43_200 }),
+            calendar: Some(NOON),
         }
     }
 }
@@ -99,7 +114,9 @@ pub fn fight(rival: &mut dyn Rival, name: &str, course: (Course, &Load), ground:
         take_turn(rival, &mut node);
         node.drift();
         if cycle + 1 >= cycles(ground.settling_s) {
-            counter.add(node.plant.truth(), &ground.params, true, cycle_ms() / 1000.0);
+            let truth = node.plant.truth();
+            let permitted = ground.permits(truth.power.river);
+            counter.add(truth, &ground.params, permitted, cycle_ms() / 1000.0);
         }
     }
     counter.score(name, course.0.word(), node.plant.truth())
@@ -121,4 +138,16 @@ pub(super) fn take_turn(rival: &mut dyn Rival, node: &mut Node) {
 /// The control period, ms.
 fn cycle_ms() -> f64 {
     f64::from(u32::try_from(CYCLE_MS).unwrap_or(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_that_warms_its_water_by_more_than_ten_kelvin_breaks_its_permit() {
+        let ground = Ground::new(60.0, 1);
+        let most = 10.0 * ground.params.river.cold_design * ground.river().intake_share();
+        assert!(ground.permits(0.99 * most) && !ground.permits(1.01 * most));
+    }
 }

@@ -17,6 +17,7 @@ mod page;
 mod report;
 mod rival;
 mod score;
+mod site;
 mod steady_bout;
 #[cfg(test)]
 mod tests;

@@ -22,9 +22,10 @@ compare controllers, and forecast no bill.
   the return, the largest wish counts, a fail-safe percentage while a sensor is missing.
 * **ours, told nothing of the network**: the agent's controller with its default tuning, and nothing from the facility.
 * **ours**: the same, told of river, heat demand, network temperature and date.
-* **clairvoyant optimum**: no controller but a bound: for each minute the pump speed and supply temperature at which the plant
-  at rest costs least, found by search with the plant's own equations, load known in advance. It has no transients, so what
-  depends on them is not told; nor does it store heat from one minute for the next, which the square rewards. It may go up to 5 K below slowdown, as nobody who does not know the future should.
+* **clairvoyant optimum**: no controller but a yardstick: for each minute the pump speed and supply temperature at which the
+  plant at rest costs least, found by search with the plant's own equations, load known in advance. What depends on transients it
+  does not tell. It may go as near as 5 K to slowdown, as nobody should who does not know the future. It stores no heat from one
+  minute for the next: where the load stands still nobody undercuts it, where it jumps somebody may.
 
 The first four bring no loop for the valve; they all have the same one, a PI that holds 35 °C supply, or dew point plus 2 K. Their
 gains are the best of a grid over the same kinds of work with another seed (`--tune`): valve and PI on ΔT for the steadiest
@@ -34,8 +35,18 @@ supply and return (the valve's wear weighs too), the other two for the least cos
 kilowatt-hour for each kilowatt-hour of heat that the network wanted and did not get (heat at 0.10, electricity at 0.20 € per
 kWh: estimates). PUE = (IT + pump) / IT: neither the building's pumps nor the heat pump count. ERF = recovered heat /
 (IT + pump). WUE is zero: nothing evaporates, and what the river gives it gets back. The hour before each bout is not
-counted. A GPU counts as throttled while it does less than 98 % of what it was asked, also when it is its own power limiter
-that leakage leaves less.
+counted. A GPU counts as throttled while it does less than 98 % of what it was asked, also where leakage only leaves its own
+power limiter less.
+";
+
+const THE_YEAR: &str = "\
+The year runs on the factory engine (one node, steps of a second, `sim/src/factory`) with the simulated river, weather, permit and
+heat network, a node's share of a site of 1,250, and inference with day, night and weekend; the controller runs once a second. For
+each hour the optimum gets the hour's mean load, river and demand, and the plant at rest. Hours in which nothing within the limits
+carries all heat away, or in which ours held work back by more than a thousandth, are left out and counted. One more optimum
+keeps the margin at which our pump's trim begins, in place of 5 K to slowdown: what it costs more is the price of that distance.
+The rest of the gap is not taken apart further than its terms. Suspects: set-points that move slowly and only when it is worth
+it, a model in the controller that is not the plant, loads that swing within the hour.
 ";
 
 /// Least saving of pump energy against fixed flow, and largest part of the deviation of PI on ΔT.
@@ -56,16 +67,6 @@ pub(super) fn document(scores: &[Score], year: Option<&Year>, command: &str) -> 
     }
     text
 }
-
-const THE_YEAR: &str = "\
-The year runs on the factory engine (one node, steps of a second, `sim/src/factory`) with the simulated river, weather, permit and
-heat network, a node's share of a site of 1,250, and inference with day, night and weekend; the controller runs once a second. For
-each hour the optimum gets the hour's mean load, river and demand, and the plant at rest. Hours in which nothing within the limits
-carries all heat away, or in which ours held work back by more than a thousandth, are left out and counted. One more optimum
-keeps the margin at which our pump's trim begins, in place of 5 K to slowdown: what it costs more is the price of that distance;
-the rest of the gap is set-points that move slowly and only when it is worth it, a controller's model that is not the plant, and
-loads that swing within the hour.
-";
 
 /// What was aimed at, and what came of it.
 fn targets(scores: &[Score], year: Option<&Year>) -> String {

@@ -22,7 +22,7 @@ pub(super) fn at_rest(course: Course, load: &Load, ground: &Ground) -> Score {
 
     let (mut cost, mut it, mut recovered, mut delivered, mut river) = (Cost::default(), 0.0, 0.0, 0.0, 0.0);
     let (mut supply, mut return_, mut peak) = (Spread::default(), Spread::default(), f64::MIN);
-    let mut seconds = 0.0;
+    let (mut seconds, mut permit_s) = (0.0, 0.0);
     while seconds < ground.seconds - BLOCK_S / 2.0 {
         let boundary = Boundary { utilisation: mean_load(&mut load, BLOCK_S), ..usual };
         let best = optimum.find(&boundary, &limits);
@@ -33,6 +33,7 @@ pub(super) fn at_rest(course: Course, load: &Load, ground: &Ground) -> Score {
         recovered += best.steady.recovery_watts * share;
         delivered += best.steady.network_watts * share;
         river += best.steady.river_watts * share;
+        permit_s += if ground.permits(best.steady.river_watts) { 0.0 } else { BLOCK_S };
         supply.add(best.set.supply_celsius);
         return_.add(best.steady.return_celsius);
         peak = best.steady.hottest_celsius.max(peak);
@@ -59,7 +60,7 @@ pub(super) fn at_rest(course: Course, load: &Load, ground: &Ground) -> Score {
         demanded_kwh: usual.heat_demand_watts * seconds / 3.6e6,
         leakage_kwh: cost.leakage,
         river_kwh: river,
-        permit_minutes: 0.0,
+        permit_minutes: permit_s / 60.0,
         valve_strokes: None,
         pump_starts: None,
         cost_kwh: cost,

@@ -18,7 +18,7 @@ pub struct PiOnHottest {
 
 impl PiOnHottest {
     /// % of speed per kelvin; the best of the grid that `bench control --tune` searches.
-    pub const GAINS: Gains = Gains { gain: 0.5, integral_s: 80.0 };
+    pub const GAINS: Gains = Gains { gain: 1.0, integral_s: 80.0 };
     /// Core temperature aimed at, °C: 24 K below the slowdown of an H200.
     pub const TARGET: f64 = 65.0;
 

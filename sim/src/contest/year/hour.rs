@@ -4,12 +4,13 @@ use eisbach_control::{Controller, Snapshot, Tuning};
 use eisbach_nvml_sim::GpuModel;
 use eisbach_protocol::units::Millis;
 
+use super::HOUR_S;
 use super::work::YearWork;
-use super::{HOUR_S, SITE_NODES};
 use crate::closed_loop::single;
 use crate::contest::optimum::{Best, Cost, Limits, Optimum, Weights};
+use crate::contest::site;
 use crate::factory::{Ambient, Factory, FactoryError, FactoryParams, SiteTotals, Totals};
-use crate::outside::{Discharge, Outside, OutsideParams, OutsideState, Permit, PermitMeter, RiverState};
+use crate::outside::{Outside, OutsideParams, OutsideState, Permit, PermitMeter, RiverState};
 use crate::plant::{Boundary, GPUS, PlantParams, SteadyPlant};
 
 /// GPU-seconds in an hour that the loop's own swings may cost without ours being said to hold work back: a thousandth.
@@ -111,7 +112,12 @@ impl Quarter {
             if second % LOOK_S == 0 {
                 state = self.outside.at(self.now_s);
                 ambient = around(&state);
-                means.look(&state, &self.permit, intake(&self.factory, &state.river), self.now_s);
+                means.look(
+                    &state,
+                    &self.permit,
+                    site::intake_m3_s(&self.factory.params().node, &state.river),
+                    self.now_s,
+                );
             }
             let work = self.work.second(self.now_s);
             means.work.iter_mut().zip(work).for_each(|(sum, work)| *sum += work / HOUR_S);
@@ -129,7 +135,7 @@ impl Quarter {
         self.factory.work(0, work);
         self.factory.step(ambient);
         self.factory.snapshot(0, ambient, &mut self.snapshot);
-        self.snapshot.surroundings.river_share = Some(1.0 / single(SITE_NODES));
+        self.snapshot.surroundings.river_share = Some(1.0 / single(site::NODES));
         self.seconds += 1;
         let decision = self.controller.step(&self.snapshot, Millis::from_secs(self.seconds));
         self.factory.obey(0, [&decision]);
@@ -138,8 +144,8 @@ impl Quarter {
 
     /// Notes what the permit says: the whole site does what this node does.
     fn watch(&mut self, river: &RiverState) {
-        let heat_watts = self.factory.site().river_watts * SITE_NODES;
-        let discharge = Discharge { heat_watts, intake_m3_s: intake(&self.factory, river) };
+        let watts = self.factory.site().river_watts;
+        let discharge = site::discharge(&self.factory.params().node, river, watts);
         let _violation = self.meter.watch(&self.permit, river, discharge, self.now_s, 1.0);
     }
 
@@ -204,7 +210,7 @@ impl Quarter {
             ..Boundary::default()
         };
         let limits = Limits {
-            river_watts: means.allowed / SITE_NODES,
+            river_watts: means.allowed / site::NODES,
             ..Limits::of(self.optimum.plant(), means.dew_point)
         };
         let tuning = Tuning::default();
@@ -244,11 +250,4 @@ fn around(state: &OutsideState) -> Ambient {
         dew_point_celsius: state.weather.room_dew_point(),
         ..Ambient::spring(1)
     }
-}
-
-/// Water that the site draws, m³/s: its exchangers' design flow, as far as the river gives it.
-fn intake(factory: &Factory, river: &RiverState) -> f64 {
-    // J/(m³ K) of water.
-    const VOLUMETRIC: f64 = 4.18e6;
-    SITE_NODES * factory.params().node.river.cold_design / VOLUMETRIC * river.intake_share()
 }

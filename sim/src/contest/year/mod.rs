@@ -20,8 +20,6 @@ use super::optimum::Cost;
 use crate::factory::FactoryError;
 use crate::outside::YEAR_S;
 
-/// Nodes that share river, permit and heat network.
-pub(super) const SITE_NODES: f64 = 1250.0;
 /// Parts that run on their own.
 const PARTS: u32 = 4;
 /// Hour, s.
