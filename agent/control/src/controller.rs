@@ -149,6 +149,7 @@ impl Controller {
             target: analysis.target,
             rise: self.tuned().loop_rise,
             heat: self.observer.heat(),
+            network: self.observer.network(),
             law: self.guard.law(),
             permit: self.permit.valve(&self.moment(snapshot, &analysis)),
             remote: &analysis.remote,

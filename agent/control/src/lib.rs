@@ -43,6 +43,7 @@ mod history;
 mod ladder;
 mod learned;
 mod loops;
+mod network;
 mod observer;
 mod permit;
 mod plates;

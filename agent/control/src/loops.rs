@@ -16,6 +16,7 @@ use crate::estimate::NodeView;
 use crate::flow_law::FlowLaw;
 use crate::heat::Heat;
 use crate::learned::Bounded;
+use crate::network::Network;
 use crate::permit::ValveRule;
 use crate::pump::{FULL_SPEED, PumpLoop, PumpOrders, PumpTask};
 use crate::remote::{Remote, RemoteOutcome};
@@ -50,6 +51,8 @@ pub(crate) struct LoopTask<'a> {
     pub(crate) rise: Kelvin,
     /// Heat in the loop.
     pub(crate) heat: &'a Heat,
+    /// What the heat network takes of it.
+    pub(crate) network: &'a Network,
     /// Which speed gives which flow.
     pub(crate) law: &'a FlowLaw,
     /// What the river's permit asks of the valve.
@@ -169,7 +172,8 @@ impl Loops {
         let full = LitersPerMinute::new(task.law.full().value);
         let supply_task = SupplyTask {
             supply: task.supply,
-            heat: task.heat.stepped(),
+            heat: task.network.left_for_river(task.heat.stepped()),
+            full_heat: task.heat.most(),
             steady: task.steady,
             flow: (task.flow.unwrap_or_else(|| self.pump.flow()), full),
             measured: task.position,

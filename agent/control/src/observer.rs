@@ -14,6 +14,7 @@ use crate::estimate::NodeView;
 use crate::flow_law::FlowLaw;
 use crate::heat::Heat;
 use crate::learned::{Bounded, Learned, Learning, Suspect};
+use crate::network::Network;
 use crate::plates::{Plates, by_balance};
 use crate::snapshot::Snapshot;
 use crate::suspects::{Residuals, Suspects};
@@ -23,6 +24,7 @@ use crate::tuning::Tuning;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Observer {
     heat: Heat,
+    network: Network,
     balance: Balance,
     plates: Plates,
     suspects: Suspects,
@@ -33,6 +35,7 @@ impl Observer {
     pub(crate) fn new(tuning: &Tuning) -> Self {
         Self {
             heat: Heat::new(tuning),
+            network: Network::default(),
             balance: Balance::default(),
             plates: Plates::default(),
             suspects: Suspects::default(),
@@ -43,12 +46,18 @@ impl Observer {
     /// Follows the loop over `dt_s`.
     pub(crate) fn follow(&mut self, node: &NodeView, snapshot: &Snapshot, dt_s: f32, tuning: &Tuning) {
         self.heat.follow(node.power, node.most, dt_s, tuning);
+        self.network.look(snapshot, dt_s);
         self.balance.follow(node.power, snapshot, dt_s);
     }
 
     /// Heat in the loop.
     pub(crate) const fn heat(&self) -> &Heat {
         &self.heat
+    }
+
+    /// What the heat network takes.
+    pub(crate) const fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The loop is steady and sound, and what was learned holds for it.

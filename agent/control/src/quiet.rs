@@ -1,129 +1,146 @@
-//! Keeps a valve from hunting: small wishes move nothing, and a valve that is seen to swing gets a wider band.
+//! Keeps a valve from hunting: small wishes move nothing, and turning round is rationed.
 //!
 //! ```text
-//!   |wish − held| < band ─► stays            band ─┬─ a reversal too many in ten minutes: wider, up to 4 %
-//!   else                 ─► goes there             └─ ten minutes without any: narrower, down to 0.8 %
+//!   far end ●────────────┬───────┬────────► back
+//!           trembling: free      turn: 2 % at least, and two in ten minutes, unless a step is
+//!                      0.9 %     under way or supply is off by more than that is worth
 //! ```
 //!
-//! A sticking stem, play in the gear or a gain that is too high all end in the same slow swing around the set-point. What
-//! ends it is patience: a supply that is a little off for a while costs nothing, a worn-out valve does.
+//! A sticking stem, play in the gear, a load that wavers or a gain that is too high all end in the same swing around the
+//! set-point. What ends it is patience: a supply that is a little off for a while costs nothing, a worn-out valve does.
+//! The flow makes good in the return what the supply is off (see [`crate::aim`]).
 
-/// Narrowest and widest band, %.
-const BAND: (f32, f32) = (0.8, 4.0);
-/// Factor from one band to the next.
-const WIDER: f32 = 1.6;
-/// Time in which reversals count, s.
+use serde::{Deserialize, Serialize};
+
+/// Least move, %: actuators of this kind leave smaller ones undone.
+const LEAST: f32 = 0.5;
+/// So far back from its far end the valve trembles, %. More is a turn.
+const TREMBLING: f32 = 0.9;
+/// Way back that a turn is worth, %.
+pub(crate) const TURN: f32 = 2.0;
+/// Time in which turns count, s.
 const WINDOW_S: f32 = 600.0;
-/// So many reversals in that time are a swing.
-const SWING: u8 = 2;
+/// Turns in that time that are given freely.
+const FREE: usize = 2;
+/// Supply that is off by more than this, K, is worth any turn.
+const WORTH: f32 = 2.5;
 
-/// The band's memory.
+/// What it remembers.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Quiet {
-    band: f32,
-    /// Direction of the last move.
-    rising: Option<bool>,
-    reversals: u8,
-    /// Time since the window began, or the last reversal, s.
-    since_s: f32,
+    /// How far it has come since it last turned, and whether upwards.
+    end: Option<f32>,
+    up: Option<bool>,
+    /// Time since the last turns, the latest first, s.
+    turned_s: [f32; FREE],
 }
 
 impl Default for Quiet {
     fn default() -> Self {
-        Self { band: BAND.0, rising: None, reversals: 0, since_s: 0.0 }
+        Self { end: None, up: None, turned_s: [WINDOW_S; FREE] }
     }
 }
 
 impl Quiet {
-    /// Where to go from `held`, if anywhere, when `wish` is asked for.
-    pub(crate) fn filter(&self, wish: f32, held: f32) -> f32 {
+    /// Where to go from `held`, if anywhere, when `wish` is asked for while supply is `off` its set-point by so many kelvins.
+    /// A `step` of the load or of the network, upwards or down, may turn it that way without being asked.
+    pub(crate) fn filter(&self, wish: f32, held: f32, off: f32, step: Option<bool>) -> f32 {
         // End positions are always driven to: they are what closes.
-        let at_end = wish <= 0.0 || wish >= 100.0;
-        if at_end || (wish - held).abs() >= self.band { wish } else { held }
-    }
-
-    /// The load has changed: a move back is no swing.
-    pub(crate) fn excuse(&mut self) {
-        self.rising = None;
-    }
-
-    /// Notes the move that was made in the last `dt_s`.
-    pub(crate) fn note(&mut self, moved: f32, dt_s: f32) {
-        self.since_s += dt_s;
-        if self.since_s > WINDOW_S {
-            self.band = (self.band / WIDER).max(BAND.0);
-            (self.since_s, self.reversals) = (0.0, 0);
+        if wish <= 0.0 || wish >= 100.0 {
+            return wish;
         }
-        if moved.abs() < 0.01 {
-            return;
-        }
-        let rising = moved > 0.0;
-        if self.rising.is_some_and(|before| before != rising) {
-            self.reversals = self.reversals.saturating_add(1);
-            if self.reversals >= SWING {
-                self.band = (self.band * WIDER).min(BAND.1);
-                (self.since_s, self.reversals) = (0.0, 0);
+        let wish = match (self.end, self.up) {
+            (Some(end), Some(up)) => {
+                let back = if up { end - wish } else { wish - end };
+                let spent = self.turns() >= FREE && off.abs() < WORTH && step != Some(!up);
+                let stays = back > TREMBLING && (spent || back < TURN);
+                if stays { end + if up { -TREMBLING } else { TREMBLING } } else { wish }
             }
+            _ => wish,
+        };
+        if (wish - held).abs() >= LEAST { wish } else { held }
+    }
+
+    /// Notes where the valve was sent in the last `dt_s`.
+    pub(crate) fn note(&mut self, position: f32, dt_s: f32) {
+        for since in &mut self.turned_s {
+            *since = (*since + dt_s).min(WINDOW_S);
         }
-        self.rising = Some(rising);
+        let way = position - self.end.unwrap_or(position);
+        if self.end.is_none() || self.up == Some(way > 0.0) {
+            self.end = Some(position);
+        } else if way.abs() > TREMBLING + 0.01 {
+            if self.up.is_some() {
+                self.turned_s.rotate_right(1);
+                if let Some(latest) = self.turned_s.first_mut() {
+                    *latest = 0.0;
+                }
+            }
+            (self.end, self.up) = (Some(position), Some(way > 0.0));
+        }
+    }
+
+    fn turns(&self) -> usize {
+        self.turned_s.iter().filter(|since| **since < WINDOW_S).count()
     }
 }
-
-use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn swing(quiet: &mut Quiet, periods: usize, size: f32) {
-        for _ in 0..periods {
-            for moved in [size, -size] {
-                quiet.note(moved, 1.0);
-                quiet.note(0.0, 59.0);
-            }
-        }
+    /// Goes from 50 % to these one after another, a minute each; where it ends.
+    fn drive(quiet: &mut Quiet, wishes: &[f32], off: f32) -> f32 {
+        quiet.note(50.0, 1.0);
+        wishes.iter().fold(50.0, |held, wish| {
+            let next = quiet.filter(*wish, held, off, None);
+            quiet.note(next, 1.0);
+            quiet.note(next, 59.0);
+            next
+        })
+    }
+
+    fn is(value: f32, expected: f32) -> bool {
+        (value - expected).abs() < 1e-5
     }
 
     #[test]
     fn small_wishes_move_nothing_and_ends_are_always_driven_to() {
         let quiet = Quiet::default();
-        assert!((quiet.filter(50.5, 50.0) - 50.0).abs() < 1e-6);
-        assert!((quiet.filter(51.0, 50.0) - 51.0).abs() < 1e-6);
-        assert!(quiet.filter(0.0, 0.4).abs() < 1e-6);
-        assert!((quiet.filter(100.0, 99.6) - 100.0).abs() < 1e-6);
+        assert!(is(quiet.filter(50.4, 50.0, 0.0, None), 50.0));
+        assert!(is(quiet.filter(50.6, 50.0, 0.0, None), 50.6));
+        assert!(is(quiet.filter(0.0, 0.4, 0.0, None), 0.0));
+        assert!(is(quiet.filter(100.0, 99.6, 0.0, None), 100.0));
     }
 
     #[test]
-    fn a_valve_that_swings_gets_a_wider_band_and_a_quiet_one_gets_it_back() {
+    fn a_valve_may_tremble_and_a_little_more_than_that_is_not_worth_a_turn() {
         let mut quiet = Quiet::default();
-        swing(&mut quiet, 4, 1.0);
-        assert!((quiet.filter(52.0, 50.0) - 50.0).abs() < 1e-6, "{quiet:?}");
-        swing(&mut quiet, 50, 2.0);
-        assert!(quiet.band <= BAND.1);
-        for _ in 0..7200 {
-            quiet.note(0.0, 1.0);
-        }
-        assert!((quiet.band - BAND.0).abs() < 1e-6, "{quiet:?}");
+        assert!(is(drive(&mut quiet, &[55.0, 54.3, 55.0, 54.3], 0.0), 54.3) && quiet.turns() == 0);
+        assert!(is(quiet.filter(52.9, 54.3, 0.0, None), 52.9));
     }
 
     #[test]
-    fn a_way_back_that_the_load_asks_for_is_no_swing() {
+    fn two_turns_in_ten_minutes_are_free_and_a_third_is_for_a_supply_that_is_far_off() {
         let mut quiet = Quiet::default();
-        for _ in 0..20 {
-            for moved in [30.0, -30.0] {
-                quiet.excuse();
-                quiet.note(moved, 15.0);
-            }
-        }
-        assert!((quiet.band - BAND.0).abs() < 1e-6, "{quiet:?}");
+        assert!(is(drive(&mut quiet, &[60.0, 50.0, 60.0, 50.0], 1.0), 59.1));
+        assert!(is(quiet.filter(70.0, 60.0, 1.0, None), 70.0), "onward it may go");
+        assert!(is(quiet.filter(50.0, 60.0, 2.5, None), 50.0));
     }
 
     #[test]
-    fn moves_in_one_direction_are_no_swing() {
+    fn a_turn_is_forgotten_after_ten_minutes() {
         let mut quiet = Quiet::default();
-        for _ in 0..600 {
-            quiet.note(1.0, 1.0);
-        }
-        assert!((quiet.band - BAND.0).abs() < 1e-6);
+        drive(&mut quiet, &[60.0, 50.0, 60.0], 0.0);
+        assert!(is(quiet.filter(57.0, 60.0, 0.0, None), 59.1));
+        quiet.note(60.0, 600.0);
+        assert!(is(quiet.filter(57.0, 60.0, 0.0, None), 57.0));
+    }
+
+    #[test]
+    fn moves_in_one_direction_are_no_turns() {
+        let mut quiet = Quiet::default();
+        let way: [f32; 40] = core::array::from_fn(|step| 51.0 + f32::from(u8::try_from(step).unwrap()));
+        assert!(is(drive(&mut quiet, &way, 0.0), 90.0) && quiet.turns() == 0);
     }
 }

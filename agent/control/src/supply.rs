@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Gain and integral time follow the delay of the loop (SIMC: gain ~ 1/delay, integral time ~ delay), which is the longer the
-//! less flows.
+//! less flows; and the gain follows what a hundredth of the stroke moves, which is a share of the heat that goes to the river.
 //!
 //! Opening the valve sends facility water through heat recovery, which returns it warmer than the river would. So
 //! the same loop keeps supply above the dew point in winter and gives heat away in summer. Recovery is a gift: it
@@ -23,7 +23,7 @@ use crate::hand::{Hand, Room, lean};
 use crate::heat::share;
 use crate::learned::Bounded;
 use crate::permit::ValveRule;
-use crate::quiet::Quiet;
+use crate::quiet::{Quiet, TURN};
 use crate::remote::Fate;
 use crate::setpoint::SetPoints;
 use crate::snapshot::Snapshot;
@@ -42,6 +42,17 @@ const THERE: f32 = 0.2;
 const ON_ITS_WAY: f32 = 6.0;
 /// The forward has moved by a step of the load when it moves by this, %.
 const STEP: f32 = 1.0;
+/// A wish beyond this that patience does not grant does not grow, %.
+const WITHHELD: f32 = TURN + 1.0;
+/// A hundredth of the stroke moves the less heat the less goes to the river. The gain grows by the root of that, for the
+/// delay that goes with little heat is long; and it counts up to here.
+const MOST_SLACK: f32 = 8.0;
+/// Beyond this a kelvin off the set-point counts for two, K.
+const FIRM: f32 = 1.0;
+/// More off than this counts for no more, K: what is far off comes by the integral, or the valve is at its end.
+const MOST_ERROR: f32 = 8.0;
+/// Supply may be off its set-point by this much while a step is under way, K.
+const ON_STEPS: f32 = 3.0;
 /// Lag of a sensor in a well, s (5 to 8 s are usual).
 const WELL_S: f32 = 5.0;
 /// The delay is reckoned for no less than this share of full flow.
@@ -58,9 +69,15 @@ pub(crate) struct SupplyLoop {
     begin: Option<f32>,
     position: Option<f32>,
     forward: Forward,
-    /// What the forward asked for last.
-    forwarded: f32,
+    /// What the forward asked for last, and how long its last step is still under way, s.
+    forwarded: Option<f32>,
+    waits_s: f32,
+    upwards: bool,
+    /// All cooling was asked for until now.
+    was_closed: bool,
     quiet: Quiet,
+    /// What was wished for beyond where patience left the valve, %.
+    withheld: f32,
     /// Smallest margin of the recent past, K.
     margin: Option<f32>,
     fates: ValveFates,
@@ -134,8 +151,10 @@ pub(crate) fn target(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SupplyTask {
     pub(crate) supply: Option<Celsius>,
-    /// Heat in the loop, without its swings; and whether it has been steady for a while.
+    /// Heat that the network leaves for the river, without swings of the load; and whether it has been steady for a while.
     pub(crate) heat: Watts,
+    /// Heat with every GPU at its limit.
+    pub(crate) full_heat: Watts,
     pub(crate) steady: bool,
     /// Flow in the node loop, and what it is at full speed.
     pub(crate) flow: (LitersPerMinute, LitersPerMinute),
@@ -201,14 +220,22 @@ impl SupplyLoop {
         let most = cooling.min(ordered).max(least);
 
         let error = beyond((task.target.celsius - supply).get(), THERE);
-        let slower = delay(task.flow.1, tuning) / delay(task.flow.0.larger(task.flow.1 * LEAST_FLOW), tuning);
-        let proportional = tuning.valve_gain * slower * error;
+        let delay_s = delay(task.flow.0.larger(task.flow.1 * LEAST_FLOW), tuning);
+        let slower = delay(task.flow.1, tuning) / delay_s;
         self.forward.age(dt_s);
         let forward = self.forward.at(task.heat);
-        if (forward - self.forwarded).abs() > STEP {
-            self.quiet.excuse();
+        self.wait(forward, delay_s, dt_s);
+        if core::mem::take(&mut self.was_closed) {
+            // Back to where it stood: a step like that of a load.
+            let back = forward + self.integral - self.position.unwrap_or_default();
+            self.under_way(back, delay_s);
         }
-        self.forwarded = forward;
+        // While a step is under way the supply is off as it must be: only what is more than that is an error.
+        let error = if self.waits_s > 0.0 { beyond(error, ON_STEPS) } else { error };
+        // Patient near the set-point, where moves only wear the valve, and firm far from it.
+        let error = (error + beyond(error, FIRM)).clamp(-MOST_ERROR, MOST_ERROR);
+        let slack = libm::sqrtf((task.full_heat.get() / task.heat.get().max(1.0)).clamp(1.0, MOST_SLACK));
+        let proportional = tuning.valve_gain * slower * slack * error;
         if let Some(position) = self.begin.take() {
             self.integral = position - forward;
         }
@@ -216,16 +243,23 @@ impl SupplyLoop {
         let way = task.measured.map_or(0.0, |measured| before - measured.get());
         let time_s = tuning.valve_integral_s / slower.max(0.01);
         self.integrate(proportional * dt_s / time_s, forward + proportional, most, way);
-        // What limits for long is where the loop stands, so that it comes back from there.
-        let inside = (forward + self.integral).clamp(0.0, most) - forward;
-        self.integral += (inside - self.integral) * share(dt_s, time_s);
+        // A limit that holds for long is where the loop stands, so that it comes back from there. An end of the stroke is
+        // none: a forward that goes beyond it comes back by the same way.
+        if most < 100.0 {
+            let inside = (forward + self.integral).min(most) - forward;
+            self.integral += (inside - self.integral) * share(dt_s, time_s);
+        }
         let automatic = forward + proportional + self.integral;
         let hand = task.orders.manual.map(|hand| Hand::of(hand, automatic, room));
         let wish = hand.map_or(automatic, |hand| hand.eased);
-        let wanted = self.quiet.filter(wish.clamp(least, most), before.clamp(least, most));
+        let possible = wish.clamp(least, most);
+        let step = (self.waits_s > 0.0).then_some(self.upwards);
+        let off = (task.target.celsius - supply).get();
+        let wanted = self.quiet.filter(possible, before.clamp(least, most), off, step);
+        self.withheld = possible - wanted;
         let position = wanted.clamp(before - MOST_PER_S * dt_s, before + MOST_PER_S * dt_s).min(most);
         self.position = Some(position);
-        self.quiet.note(position - before, dt_s);
+        self.quiet.note(position, dt_s);
         if hand.is_some_and(Hand::rules) {
             // The loop stands by where the valve is, so that taking over is no bump.
             self.integral = position - proportional - forward;
@@ -243,13 +277,33 @@ impl SupplyLoop {
         Output { value: Some(Percent::new(position)), leader, reason }
     }
 
+    /// Notes a step of the forward: until the valve has made its way, and water has brought it to the supply, it is under way.
+    fn wait(&mut self, forward: f32, delay_s: f32, dt_s: f32) {
+        self.waits_s = (self.waits_s - dt_s).max(0.0);
+        let step = forward - self.forwarded.unwrap_or(forward);
+        if step.abs() > STEP {
+            self.under_way(step, delay_s);
+        } else {
+            // A slow change is the loop's: it has answered it already.
+            self.integral -= step;
+        }
+        self.forwarded = Some(forward);
+    }
+
+    fn under_way(&mut self, step: f32, delay_s: f32) {
+        self.waits_s = self.waits_s.max(step.abs() / MOST_PER_S + delay_s);
+        self.upwards = step > 0.0;
+    }
+
     /// Moves the integral by `step`, unless the valve is at its end there, or still on its way to open. Closing, which
     /// cools, waits for nothing.
     fn integrate(&mut self, step: f32, rest: f32, most: f32, way: f32) {
         let position = rest + self.integral;
         let ended = (position >= most && step > 0.0) || (position <= 0.0 && step < 0.0);
         let on_its_way = way > ON_ITS_WAY && step > 0.0;
-        if !ended && !on_its_way {
+        // A wish that is not granted does not grow.
+        let withheld = self.withheld.abs() > WITHHELD && (self.withheld > 0.0) == (step > 0.0);
+        if !ended && !on_its_way && !withheld {
             self.integral += step;
         }
     }
@@ -272,7 +326,9 @@ impl SupplyLoop {
     /// All cooling: all heat to the river, unless the river takes none.
     fn close(&mut self, task: &SupplyTask, (leader, reason): Cause) -> Output<Percent> {
         let orders = task.orders;
-        self.seed(task.permit.all_cooling);
+        self.position = Some(task.permit.all_cooling.get());
+        self.begin = None;
+        self.was_closed = true;
         self.fates = ValveFates {
             at_most: Fate::of(orders.at_most, Fate::InForce),
             manual: Fate::of(orders.manual, Fate::Overridden { by: reason }),
@@ -337,6 +393,7 @@ mod tests {
             supply: supply.map(Celsius::new),
             target: target(&Snapshot::default(), None, &tuned, &tuning),
             heat: Watts::new(5000.0),
+            full_heat: Watts::new(7500.0),
             steady: false,
             flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
             measured: None,
@@ -383,6 +440,7 @@ mod tests {
         let task = SupplyTask {
             supply: Some(Celsius::new(41.0)),
             heat: Watts::new(5000.0),
+            full_heat: Watts::new(7500.0),
             steady: false,
             flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
             measured: None,

@@ -1,7 +1,7 @@
 //! Forward of the recovery valve: where it goes when the load changes, before the supply tells.
 //!
 //! ```text
-//!   travel ~ log2(heat)          twice the heat, the same travel: an equal-percentage port
+//!   travel ~ log2(heat for the river)          twice the heat, the same travel: an equal-percentage port
 //!
 //!   settled at one load ─► settled at another ─► travel between them ÷ log2 of the heats ─► learned, within bounds
 //! ```
@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::learned::Bounded;
 
-/// Travel for twice the heat before it is learned, %: a port of rangeability 50 gives 18, and the river cools a small stream
-/// better than a large one (estimate).
-const TRAVEL: f32 = 22.0;
+/// Travel for twice the heat before it is learned, %: ln 2 over ln 50, for a port of rangeability 50.
+const TRAVEL: f32 = 18.0;
 /// Highest that may be learned, %.
 const TRAVEL_MAX: f32 = 40.0;
 /// Loads must be so many doublings apart to teach.

@@ -41,8 +41,8 @@ pub enum Kind {
     AboveDewPoint,
     /// Largest distance of the supply from its set-point, K.
     SupplyError,
-    /// Most reversals of the recovery valve within ten minutes. A reversal is a way back of more than 2 % of its
-    /// stroke.
+    /// Most reversals of the recovery valve within ten minutes. A reversal is a way back of more than 1 % of its stroke
+    /// that no change of the load asked for.
     Reversals,
     /// Way that the pump's set-point goes up and down, % of full speed per minute.
     PumpTravel,

@@ -8,9 +8,15 @@ use super::criterion::{Criterion, Kind, Raised, State, Verdict};
 use super::span::Span;
 use crate::plant::{GpuState, Truth};
 
-/// A way back of the valve that counts as a reversal, share of its stroke: as much as a sticky stem takes before it
-/// moves. Less is trembling within dead-band and play.
-const REVERSAL: f64 = 0.02;
+/// A way back of the valve that counts as a reversal, share of its stroke: twice the motor's dead band. Less is trembling
+/// within dead band and play.
+const REVERSAL: f64 = 0.01;
+/// Change of the load that a way back of the valve answers, share of the installed power.
+const ANSWERED: f64 = 0.1;
+/// Time constant of that load, s: swings of a training job are none.
+const LOAD_S: f64 = 20.0;
+/// What the heat network wants of the loop, share of what it takes: the rest is the heat pump's electricity.
+const NETWORK_SHARE: f64 = 0.75;
 /// Time over which reversals are counted, s.
 const HUNTING_S: f64 = 600.0;
 
@@ -125,7 +131,12 @@ impl Judge {
                     *at = Some((moment.now_s - self.from_s).max(0.0));
                 }
             }
-            Gauge::Reversals(reversals) => reversals.see(moment.now_s, moment.truth.valve.position),
+            Gauge::Reversals(reversals) => {
+                let truth = moment.truth;
+                let left = truth.power.gpus - NETWORK_SHARE * truth.facility.heat_demand_watts;
+                let load = left / (moment.tdp_watts * count(moment.sockets.max(1)));
+                reversals.see(moment.now_s, moment.dt_s, truth.valve.position, load);
+            }
             Gauge::Travel { way, last, seconds } => {
                 let speed = moment.decision.pump.value.map(|speed| f64::from(speed.get()));
                 *way += last.zip(speed).map_or(0.0, |(before, now)| (now - before).abs());
@@ -232,13 +243,15 @@ fn count(items: usize) -> f64 {
     items as f64
 }
 
-/// Counts how often a valve turns round.
+/// Counts how often a valve turns round without the load's having asked for it.
 #[derive(Clone, Debug, Default)]
 struct Reversals {
-    /// Where it last turned, or has come to since.
-    extreme: Option<f64>,
+    /// Where it last turned, or has come to since, and the load then.
+    extreme: Option<(f64, f64)>,
     /// It goes up.
     up: Option<bool>,
+    /// Load without its swings: what is left for the river, share of the installed power.
+    load: Option<f64>,
     /// When it turned, within the last ten minutes.
     turned: VecDeque<f64>,
     /// Most within ten minutes.
@@ -246,17 +259,22 @@ struct Reversals {
 }
 
 impl Reversals {
-    fn see(&mut self, now_s: f64, position: f64) {
-        let extreme = self.extreme.unwrap_or(position);
+    fn see(&mut self, now_s: f64, dt_s: f64, position: f64, load: f64) {
+        let before = self.load.unwrap_or(load);
+        let load = before + (load - before) * (1.0 - (-dt_s / LOAD_S).exp());
+        self.load = Some(load);
+        let (extreme, load_then) = self.extreme.unwrap_or((position, load));
         let way = position - extreme;
         let onward = self.up.is_some_and(|up| (way > 0.0) == up);
         if onward || self.extreme.is_none() {
-            self.extreme = Some(position);
+            self.extreme = Some((position, load));
         } else if way.abs() > REVERSAL {
-            if self.up.is_some() {
+            // More load for the river closes recovery, less opens it.
+            let answers = if way > 0.0 { load_then - load } else { load - load_then } > ANSWERED;
+            if self.up.is_some() && !answers {
                 self.turned.push_back(now_s);
             }
-            (self.extreme, self.up) = (Some(position), Some(way > 0.0));
+            (self.extreme, self.up) = (Some((position, load)), Some(way > 0.0));
         }
         while self.turned.front().is_some_and(|at| now_s - at >= HUNTING_S) {
             self.turned.pop_front();
@@ -272,7 +290,7 @@ mod tests {
     fn reversals(positions: impl IntoIterator<Item = f64>) -> u32 {
         let mut reversals = Reversals::default();
         for (second, position) in (0_u32..).zip(positions) {
-            reversals.see(f64::from(second), position);
+            reversals.see(f64::from(second), 1.0, position, 0.5);
         }
         reversals.most
     }
@@ -290,5 +308,25 @@ mod tests {
         };
         assert_eq!(reversals(wave(100.0)), 12);
         assert_eq!(reversals(wave(1200.0)), 1);
+    }
+
+    #[test]
+    fn a_turn_that_the_load_asked_for_is_an_answer_and_its_correction_is_none() {
+        // Load up: closes. Then back by a twentieth, for nothing; then load down: opens.
+        let course = |second: u32| match second {
+            0..=99 => (0.5 + f64::from(second) / 1000.0, 0.2),
+            100..=199 => (0.4, 0.8),
+            200..=299 => (0.45, 0.8),
+            300..=399 => (0.40, 0.8),
+            _ => (0.7, 0.2),
+        };
+        let mut reversals = Reversals::default();
+        for second in 0..500 {
+            let (position, load) = course(second);
+            // The valve follows its load by a minute.
+            let load_now = course(second + 60).1.max(load * f64::from(u8::from(second < 340)));
+            reversals.see(f64::from(second), 1.0, position, load_now);
+        }
+        assert_eq!(reversals.most, 2);
     }
 }

@@ -4,14 +4,13 @@ use eisbach_protocol::units::{Celsius, Percent, Watts};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::NodeView;
+use crate::network::SOURCE_SHARE;
 use crate::setpoint::water_over_supply;
 use crate::snapshot::Snapshot;
 use crate::tuning::Tuning;
 
 /// Heat is smoothed over this time, s: loads swing, water does not.
 const SMOOTH_S: f32 = 30.0;
-/// Heat pumps turn this share of what they deliver out of the source: COP 4 (estimate).
-const SOURCE_SHARE: f32 = 0.75;
 /// What is reckoned of recovery counts for this much: it had better be less than it is (estimate).
 const CAREFUL: f32 = 0.9;
 /// A valve beyond this gives nothing to the river.
