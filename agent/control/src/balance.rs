@@ -49,11 +49,12 @@ impl Balance {
     /// Follows the loop over `dt_s`.
     pub(crate) fn follow(&mut self, power: Watts, snapshot: &Snapshot, dt_s: f32) {
         let meter = &snapshot.meter;
+        let shares = (share(dt_s, FAST_S), share(dt_s, SLOW_S));
         let all = [
-            self.power.follow(Some(power.get()), dt_s),
-            self.flow.follow(meter.flow.usable().map(LitersPerMinute::get), dt_s),
-            self.supply.follow(meter.supply.usable().map(Celsius::get), dt_s),
-            self.return_.follow(meter.return_.usable().map(Celsius::get), dt_s),
+            self.power.follow(Some(power.get()), shares),
+            self.flow.follow(meter.flow.usable().map(LitersPerMinute::get), shares),
+            self.supply.follow(meter.supply.usable().map(Celsius::get), shares),
+            self.return_.follow(meter.return_.usable().map(Celsius::get), shares),
         ];
         let calm = self.power.apart() <= APART.0 * self.power.fast
             && self.flow.apart() <= APART.1 * self.flow.fast
@@ -91,15 +92,16 @@ struct Trend {
 }
 
 impl Trend {
-    /// Takes a value; what is not known begins anew. Whether the means are known.
-    fn follow(&mut self, value: Option<f32>, dt_s: f32) -> bool {
+    /// Takes a value; what is not known begins anew. Whether the means are known. `shares`: how far the fast and the
+    /// slow mean go towards it.
+    fn follow(&mut self, value: Option<f32>, (fast, slow): (f32, f32)) -> bool {
         let Some(value) = value.filter(|value| value.is_finite()) else {
             self.known = false;
             return false;
         };
         if self.known {
-            self.fast += (value - self.fast) * share(dt_s, FAST_S);
-            self.slow += (value - self.slow) * share(dt_s, SLOW_S);
+            self.fast += (value - self.fast) * fast;
+            self.slow += (value - self.slow) * slow;
         } else {
             *self = Self { fast: value, slow: value, known: true };
         }

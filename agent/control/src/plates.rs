@@ -55,12 +55,13 @@ struct Track {
 }
 
 impl Track {
-    fn follow(&mut self, value: f32, dt_s: f32) {
+    /// Takes a value that held for `dt_s`, of which the mean of the last minutes takes `part`.
+    fn follow(&mut self, value: f32, dt_s: f32, part: f32) {
         if !value.is_finite() || value <= 0.0 {
             return;
         }
         // At first the mean of all, later the last minutes.
-        let weight = (dt_s / (self.seen_s + dt_s).max(0.001)).max(share(dt_s, NOW_S));
+        let weight = (dt_s / (self.seen_s + dt_s).max(0.001)).max(part);
         self.drift.now += (value - self.drift.now) * weight;
         if self.seen_s < BASELINE_S {
             self.seen_s += dt_s;
@@ -84,19 +85,19 @@ impl Plates {
         full: f32,
         dt_s: f32,
     ) {
-        let flow = reduction(settled.flow, full);
+        let (flow, part) = (reduction(settled.flow, full), share(dt_s, NOW_S));
         for (gpu, track) in node.gpus.iter().zip(&mut self.gpus) {
             let Some(core) = gpu.temperature.filter(|_| gpu.power > gpu.power_range.1 * LEAST_LOAD) else {
                 continue;
             };
-            track.follow((core - settled.supply).get() / gpu.power.get().max(1.0) / flow, dt_s);
+            track.follow((core - settled.supply).get() / gpu.power.get().max(1.0) / flow, dt_s, part);
         }
         let closed = snapshot.valve.position.usable().is_some_and(|position| position <= CLOSED);
         let river = snapshot.surroundings.river.usable().filter(|_| closed);
         if let Some(lift) =
             river.map(|river| (settled.supply - river).get()).filter(|lift| *lift > LEAST_LIFT)
         {
-            self.exchanger.follow(lift / settled.carried.get().max(1.0), dt_s);
+            self.exchanger.follow(lift / settled.carried.get().max(1.0), dt_s, part);
         }
     }
 
@@ -113,7 +114,12 @@ impl Plates {
 
     /// Each GPU's resistance, in the node's order.
     pub(crate) fn drifts(&self, gpus: usize) -> Vec<Option<Drift>, MAX_GPUS> {
-        self.gpus.iter().take(gpus).map(Track::known).collect()
+        let mut drifts = Vec::new();
+        for track in self.gpus.iter().take(gpus) {
+            // There is room for as many as there are tracks.
+            let _full = drifts.push(track.known());
+        }
+        drifts
     }
 
     /// That of the exchangers.
@@ -123,10 +129,18 @@ impl Plates {
 
     /// Whether anything carries less heat than it did, or than its neighbours do.
     pub(crate) fn are_degraded(&self) -> bool {
-        let known = || self.gpus.iter().filter_map(Track::known);
-        let usual = middle(known().map(|drift| drift.now)).filter(|_| known().count() >= COMPANY);
-        let unlike = |drift: Drift| usual.is_some_and(|usual| drift.now > usual * (1.0 + UNLIKE));
-        known().chain(self.exchanger()).any(|drift| drift.share() > FOULED) || known().any(unlike)
+        let known = self.gpus.iter().filter_map(Track::known);
+        let (mut count, mut least, mut most) = (0, f32::INFINITY, f32::NEG_INFINITY);
+        let mut fouled = self.exchanger().is_some_and(|drift| drift.share() > FOULED);
+        for drift in known.clone() {
+            fouled |= drift.share() > FOULED;
+            (count, least, most) = (count + 1, least.min(drift.now), most.max(drift.now));
+        }
+        // The middle is no less than the least: where all are alike nobody has to look for it.
+        if fouled || count < COMPANY || most <= least * (1.0 + UNLIKE) {
+            return fouled;
+        }
+        middle(known.map(|drift| drift.now)).is_some_and(|usual| most > usual * (1.0 + UNLIKE))
     }
 }
 
