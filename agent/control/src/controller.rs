@@ -147,14 +147,14 @@ impl Controller {
             position: snapshot.valve.position.usable(),
             steady: self.observer.is_steady(),
             target: analysis.target,
-            rise: self.tuned().loop_rise,
+            rise: self.set_points.held(&self.tuning).rise,
             heat: self.observer.heat(),
             network: self.observer.network(),
             law: self.guard.law(),
             permit: self.permit.valve(&self.moment(snapshot, &analysis)),
             remote: &analysis.remote,
         };
-        self.loops.run(&task, second, now, &self.tuned());
+        self.loops.run(&task, second, now, &self.tuning);
         if let Some(dt_s) = second {
             self.look_outside(snapshot, &analysis, dt_s, now);
         }
@@ -170,11 +170,6 @@ impl Controller {
         let power_budget = granted(snapshot, &analysis.node, budget);
         let remote = RemoteOutcome { power_budget, ..self.loops.outcome().with_senseless(&snapshot.remote) };
         Decision { pump_reset, escalation, remote, ..decision }
-    }
-
-    /// The tuning with the rise that was chosen.
-    fn tuned(&self) -> Tuning {
-        Tuning { loop_rise: self.set_points.held(&self.tuning).rise, ..self.tuning }
     }
 
     /// What may be more urgent than the river's permit.
