@@ -1,32 +1,30 @@
 //! One step: analyse first, then act. Read it top to bottom.
 
+mod analysis;
+mod verdict;
+
 use eisbach_protocol::gpu_link::MAX_GPUS;
 use eisbach_protocol::units::{Millis, Watts};
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::alarm_book::Devices;
-use crate::alarms::AlarmSet;
+use self::analysis::Analysis;
 use crate::budget::{Budget, Budgets, LoopView};
-use crate::decision::{Decision, Escalation, GpuDecision, Leader, Reason};
+use crate::decision::{Decision, GpuDecision, Leader, Reason};
 use crate::effects::Effects;
 use crate::escalation::{Escalator, Plight};
 use crate::estimate::{Estimator, NodeView};
-use crate::flow_guard::{Flow, FlowGuard, Known};
+use crate::flow_guard::{Flow, FlowGuard};
 use crate::history::History;
 use crate::ladder::{Context, Order};
-use crate::learned::{Learned, Suspect};
 use crate::loops::{LONGEST_STEP_S, LoopTask, Loops};
 use crate::observer::{self, Observer};
 use crate::permit::{self, Keeper};
 use crate::pump::FULL_SPEED;
-use crate::remote::{Fate, Remote, RemoteOutcome};
-use crate::rungs::{distance_to_next, highest_rung};
+use crate::remote::{Fate, RemoteOutcome};
 use crate::setpoint::{self, Layer, full_heat};
 use crate::snapshot::Snapshot;
-use crate::standing::{Facts, is_silent, standing};
-use crate::state::{Cause, Findings, PATIENCE, State, StateName};
-use crate::supply::{self, SupplyTarget};
+use crate::state::{Findings, State, StateName};
 use crate::throttle::Throttle;
 use crate::tuning::Tuning;
 
@@ -66,16 +64,6 @@ pub struct Controller {
 struct Resets {
     last: Option<Millis>,
     count: u8,
-}
-
-/// What one snapshot means, before anything is decided.
-struct Analysis {
-    node: NodeView,
-    flow: Flow,
-    findings: Findings,
-    target: SupplyTarget,
-    /// The orders from afar that make sense.
-    remote: Remote,
 }
 
 impl Controller {
@@ -222,68 +210,6 @@ impl Controller {
         step_s
     }
 
-    fn analyse(&mut self, snapshot: &Snapshot, now: Millis, step_s: f32) -> Analysis {
-        let node = self.estimator.view(snapshot, now, &self.tuning);
-        self.history.record(now, node.mean_temperature, node.power);
-        self.observer.follow(&node, snapshot, step_s, &self.tuning);
-        let known = Known {
-            run: self.run,
-            set_point: self.loops.held().0.value,
-            thermal: self.history.thermal(),
-            calm: node.hottest_measured.is_some_and(|margin| margin >= self.tuning.calm_margin),
-            carries: self.observer.carries(&self.tuning),
-            now,
-            dt_s: step_s,
-        };
-        let flow = self.guard.judge(snapshot, known, &self.tuning);
-        let sound = flow == Flow::Proven && self.state.name() == StateName::Running;
-        self.observer.learn((&node, snapshot), self.guard.law(), sound, step_s, &self.tuning);
-        self.effects.watch(snapshot, (self.loops.held().0.value, self.loops.held().1.value), now);
-        if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
-            self.meter_seen = Some(now);
-        }
-        self.gpus_seen |= node.hottest_measured.is_some();
-        let remote = snapshot.remote.sensible();
-        let findings = Findings {
-            // A broken rope is a fault of its own: what it says about water is not believed.
-            water: snapshot.leak.detected.usable() == Some(true)
-                && snapshot.leak.fault.usable() != Some(true),
-            isolate: remote.isolate,
-            flow,
-            hottest: node.hottest,
-            hottest_measured: node.hottest_measured,
-            all_seen: node.all_seen
-                && self.meter_seen.is_some()
-                && snapshot.pump.speed.usable().is_some()
-                && !is_silent(&snapshot.valve.position),
-            silent: self.silent(&node, snapshot, now),
-            slowed: node.slowed,
-            throttled: self.throttle.is_hot(),
-            pump_alarm: snapshot.pump.alarm.usable() == Some(true),
-            reset: snapshot.reset,
-        };
-        let target =
-            supply::target(snapshot, remote.supply_target, &self.set_points.held(&self.tuning), &self.tuning);
-        Analysis { node, flow, findings, target, remote }
-    }
-
-    /// The required part that has been silent for too long, if any.
-    fn silent(&self, node: &NodeView, snapshot: &Snapshot, now: Millis) -> Option<Reason> {
-        let unseen = now.since(self.started.unwrap_or(now)) > PATIENCE && !node.all_seen;
-        let meter_gone = now.since(self.meter_seen.or(self.started).unwrap_or(now)) > self.tuning.blind_after;
-        if snapshot.detached {
-            Some(Reason::GpusDetached)
-        } else if unseen || (snapshot.gpus.is_empty() && snapshot.gpus_expected > 0) {
-            Some(Reason::GpuSilent)
-        } else if meter_gone && snapshot.meter.flow.usable().is_some() {
-            Some(Reason::SupplyUnknown)
-        } else if meter_gone {
-            Some(Reason::MeterSilent)
-        } else {
-            None
-        }
-    }
-
     /// Whether the loop stands still by order: it was no leak before, and no water was found since. A latch that an
     /// earlier run left does not tell: that counts as a leak.
     fn is_isolated(&self, before: StateName, findings: &Findings) -> bool {
@@ -365,79 +291,6 @@ impl Controller {
             deep: self.throttle.deep(),
             reset: snapshot.reset,
         }
-    }
-
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        analysis: &Analysis,
-        gpus: Vec<GpuDecision, MAX_GPUS>,
-        now: Millis,
-    ) -> Decision {
-        let (leader, reason) = self.cause(analysis);
-        let (pump, valve) = self.loops.held();
-        let rung = highest_rung(&gpus, pump, valve);
-        let (alarms, ignoring) = self.alarms(snapshot, analysis, now);
-        Decision {
-            state: self.state.name(),
-            leader,
-            reason,
-            rung,
-            next_rung_in: distance_to_next(rung, analysis.node.hottest, &self.tuning),
-            pump_run: self.run,
-            pump_reset: false,
-            pump,
-            valve,
-            gpus,
-            supply_target: analysis.target.celsius,
-            set_points: self.set_points.held(&self.tuning),
-            river: self.permit.view(),
-            flow_demand: self.loops.flow(),
-            node_power: analysis.node.power,
-            hottest_margin: analysis.node.hottest,
-            cooling_proven: self.cooling_proven(analysis),
-            escalation: Escalation::default(),
-            remote: RemoteOutcome::default(),
-            alarms,
-            ignoring,
-            learned: self.learned(snapshot),
-        }
-    }
-
-    fn learned(&self, snapshot: &Snapshot) -> Learned {
-        let delay_s = supply::supply_delay(self.loops.flow(), &self.tuning);
-        let (law, travel) = (self.guard.law(), self.loops.travel());
-        self.observer.learned(snapshot.gpus.len(), law, travel, delay_s, &self.tuning)
-    }
-
-    fn cause(&self, analysis: &Analysis) -> Cause {
-        match self.state {
-            State::Boot { .. } => (Leader::Boot, Reason::FirstReadings),
-            State::Running => self.throttle.led().unwrap_or((Leader::Normal, Reason::Nothing)),
-            State::Hot { cause, .. } | State::Critical { cause, .. } => cause,
-            State::Leak => analysis.findings.stopped(),
-            State::Uncontrollable => (Leader::FlowGuard, Reason::NothingHelped),
-        }
-    }
-
-    fn alarms(&self, snapshot: &Snapshot, analysis: &Analysis, now: Millis) -> (AlarmSet, Devices) {
-        let state = self.state.name();
-        standing(&Facts {
-            snapshot,
-            state,
-            isolated: self.isolated,
-            starting: state == StateName::Boot && now.since(self.started.unwrap_or(now)) <= PATIENCE,
-            flow: analysis.flow,
-            doubtful: self.guard.is_doubtful(snapshot, now, &self.tuning),
-            hottest_measured: analysis.findings.hottest_measured,
-            sensor_doubtful: self.observer.suspect() != Suspect::Nothing,
-            degraded: self.observer.is_degraded(),
-            effects: &self.effects,
-            river: (self.permit.is_silent(), self.permit.view().broken),
-            floor: analysis.target.floor,
-            now,
-            tuning: &self.tuning,
-        })
     }
 }
 
