@@ -116,7 +116,9 @@ impl Controller {
     /// To be called about ten times a second with a `now` that never goes back.
     pub fn step(&mut self, snapshot: &Snapshot, now: Millis) -> Decision {
         let step_s = self.advance(now);
-        let analysis = self.analyse(snapshot, now, step_s);
+        let mut node = NodeView::default();
+        self.estimator.look(snapshot, now, &self.tuning, &mut node);
+        let analysis = self.analyse(&node, snapshot, now, step_s);
 
         let before = self.state.name();
         self.state = self.state.next(&analysis.findings, now, &self.tuning);
@@ -129,8 +131,8 @@ impl Controller {
         let task = LoopTask {
             state: self.state,
             stopped: analysis.findings.stopped(),
-            node: &analysis.node,
-            supply: self.observer.supply(&analysis.node, snapshot, self.guard.law(), &self.tuning),
+            node: analysis.node,
+            supply: self.observer.supply(analysis.node, snapshot, self.guard.law(), &self.tuning),
             flow: observer::flow(snapshot, self.observer.suspect(), self.guard.law()),
             position: snapshot.valve.position.usable(),
             steady: self.observer.is_steady(),
@@ -146,7 +148,8 @@ impl Controller {
         if let Some(dt_s) = second {
             self.look_outside(snapshot, &analysis, dt_s, now);
         }
-        let (gpus, budget) = self.throttle(snapshot, &analysis, now, second.is_some());
+        let mut gpus = Vec::new();
+        let budget = self.throttle(snapshot, &analysis, now, second.is_some(), &mut gpus);
         self.run = self.state.name() != StateName::Leak;
         let pump_reset = self.reset_pump(&analysis, now);
         let mut escalation = self.escalator.step(&self.plight(snapshot, &analysis), now, &self.tuning);
@@ -154,14 +157,16 @@ impl Controller {
             let ordered = (Leader::Remote, Reason::DrainOrdered);
             escalation.drain = Some(escalation.drain.unwrap_or(ordered));
         }
-        let decision = self.decide(snapshot, &analysis, gpus, now);
-        let power_budget = granted(snapshot, &analysis.node, budget);
+        let power_budget = granted(snapshot, analysis.node, budget);
         let remote = RemoteOutcome { power_budget, ..self.loops.outcome().with_senseless(&snapshot.remote) };
-        Decision { pump_reset, escalation, remote, ..decision }
+        // Not as a new one of the parts of the old: it is large.
+        let mut decision = self.decide(snapshot, &analysis, gpus, now);
+        (decision.pump_reset, decision.escalation, decision.remote) = (pump_reset, escalation, remote);
+        decision
     }
 
     /// What may be more urgent than the river's permit.
-    fn moment(&self, snapshot: &Snapshot, analysis: &Analysis) -> permit::Moment {
+    fn moment(&self, snapshot: &Snapshot, analysis: &Analysis<'_>) -> permit::Moment {
         permit::Moment {
             state: self.state.name(),
             seen: analysis.findings.hottest_measured.is_some(),
@@ -170,9 +175,9 @@ impl Controller {
     }
 
     /// River and heat network, once a second: what they say holds from the next second on.
-    fn look_outside(&mut self, snapshot: &Snapshot, analysis: &Analysis, dt_s: f32, now: Millis) {
+    fn look_outside(&mut self, snapshot: &Snapshot, analysis: &Analysis<'_>, dt_s: f32, now: Millis) {
         let second = setpoint::Second {
-            node: &analysis.node,
+            node: analysis.node,
             surroundings: &snapshot.surroundings,
             running: matches!(self.state, State::Running),
             supply: snapshot.meter.supply.usable(),
@@ -188,9 +193,9 @@ impl Controller {
         self.set_points.run(&second, dt_s, now, &self.tuning);
         let second = permit::Second {
             snapshot,
-            node: &analysis.node,
+            node: analysis.node,
             moment: self.moment(snapshot, analysis),
-            full_heat: full_heat(&analysis.node, &self.tuning),
+            full_heat: full_heat(analysis.node, &self.tuning),
             highest,
             ordered: analysis.remote.river_at_most,
         };
@@ -218,7 +223,7 @@ impl Controller {
     }
 
     /// Whether the drive shall forget its alarm now.
-    fn reset_pump(&mut self, analysis: &Analysis, now: Millis) -> bool {
+    fn reset_pump(&mut self, analysis: &Analysis<'_>, now: Millis) -> bool {
         if !analysis.findings.pump_alarm || self.state.name() == StateName::Leak {
             if analysis.flow == Flow::Proven {
                 self.resets = Resets::default();
@@ -236,10 +241,11 @@ impl Controller {
     fn throttle(
         &mut self,
         snapshot: &Snapshot,
-        analysis: &Analysis,
+        analysis: &Analysis<'_>,
         now: Millis,
         second: bool,
-    ) -> (Vec<GpuDecision, MAX_GPUS>, Option<Budget>) {
+        gpus: &mut Vec<GpuDecision, MAX_GPUS>,
+    ) -> Option<Budget> {
         let meter = &snapshot.meter;
         let lost = matches!(analysis.flow, Flow::Lost(_));
         let view = LoopView {
@@ -261,16 +267,17 @@ impl Controller {
             supply: view.supply,
             tuning: &self.tuning,
         };
-        (self.throttle.step(&analysis.node, budget, &context), budget)
+        self.throttle.step(analysis.node, budget, &context, gpus);
+        budget
     }
 
-    fn cooling_proven(&self, analysis: &Analysis) -> bool {
+    fn cooling_proven(&self, analysis: &Analysis<'_>) -> bool {
         analysis.flow == Flow::Proven && matches!(self.state, State::Running | State::Hot { .. })
     }
 
     /// Little power for all, by order of the state. A GPU at its limit while there is flow needs no order: its own
     /// ladder has it, and the others are cooled.
-    fn order(&self, analysis: &Analysis, now: Millis) -> Option<Order> {
+    fn order(&self, analysis: &Analysis<'_>, now: Millis) -> Option<Order> {
         match self.state {
             State::Boot { .. } | State::Running | State::Hot { .. } => None,
             State::Critical { since, cause, .. } => (cause.0 == Leader::FlowGuard)
@@ -280,7 +287,7 @@ impl Controller {
         }
     }
 
-    fn plight(&self, snapshot: &Snapshot, analysis: &Analysis) -> Plight {
+    fn plight(&self, snapshot: &Snapshot, analysis: &Analysis<'_>) -> Plight {
         Plight {
             state: self.state.name(),
             water: analysis.findings.water,

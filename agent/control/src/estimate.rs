@@ -76,20 +76,25 @@ struct Seen {
 }
 
 impl Estimator {
-    pub(crate) fn view(&mut self, snapshot: &Snapshot, now: Millis, tuning: &Tuning) -> NodeView {
-        let mut node = NodeView::default();
+    /// Writes into `node`, which is large, what the GPUs are worth now: nothing else is in it before.
+    pub(crate) fn look(&mut self, snapshot: &Snapshot, now: Millis, tuning: &Tuning, node: &mut NodeView) {
         let mut temperatures = (0.0, 0_usize);
+        let (mut hottest, mut hottest_measured) = (None, None);
+        let (mut power, mut most) = (Watts::ZERO, Watts::ZERO);
+        let (mut slowed, mut all_seen, mut all_answer) = (false, true, true);
         for (gpu, seen) in snapshot.gpus.iter().zip(&mut self.seen) {
             let view = view_one(gpu, seen, now, tuning);
-            if let Some(temperature) = gpu.temperature.usable() {
+            if let Some(temperature) = view.temperature {
                 temperatures = (temperatures.0 + temperature.get(), temperatures.1 + 1);
             }
-            node.power += view.power;
-            node.most += view.power_range.1;
-            node.slowed |= view.slowed;
-            node.hottest = smaller(node.hottest, view.margin);
+            power += view.power;
+            most += view.power_range.1;
+            slowed |= view.slowed;
+            all_seen &= view.margin.is_some();
+            all_answer &= view.answers;
+            hottest = smaller(hottest, view.margin);
             if view.answers {
-                node.hottest_measured = smaller(node.hottest_measured, view.margin);
+                hottest_measured = smaller(hottest_measured, view.margin);
             }
             // The snapshot has no more GPUs than the view has room for.
             let _full = node.gpus.push(view);
@@ -98,12 +103,17 @@ impl Estimator {
         #[expect(clippy::cast_precision_loss, reason = "at most 16")]
         let (missing_share, count) = (missing as f32, temperatures.1 as f32);
         node.unlisted = tuning.fallback_power.1 * missing_share;
-        node.power += node.unlisted;
-        node.most += node.unlisted;
+        (node.power, node.most) = (power + node.unlisted, most + node.unlisted);
+        (node.hottest, node.hottest_measured, node.slowed) = (hottest, hottest_measured, slowed);
+        (node.all_seen, node.all_answer) = (all_seen && missing == 0, all_answer && missing == 0);
         node.mean_temperature =
             (temperatures.1 > 0).then(|| (Celsius::new(temperatures.0 / count), temperatures.1));
-        node.all_seen = missing == 0 && node.gpus.iter().all(|gpu| gpu.margin.is_some());
-        node.all_answer = missing == 0 && node.gpus.iter().all(|gpu| gpu.answers);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn view(&mut self, snapshot: &Snapshot, now: Millis, tuning: &Tuning) -> NodeView {
+        let mut node = NodeView::default();
+        self.look(snapshot, now, tuning, &mut node);
         node
     }
 }
@@ -113,12 +123,10 @@ fn view_one(gpu: &GpuInput, seen: &mut Option<Seen>, now: Millis, tuning: &Tunin
     if let Some(margin) = measured {
         *seen = Some(Seen { margin, at: Millis::new(now.get().saturating_sub(gpu.margin.age().get())) });
     }
-    let margin = seen.map(|seen| {
+    let margin = measured.or_else(|| {
+        let seen = (*seen)?;
         let heated = Kelvin::new(tuning.silent_heating_per_s * now.since(seen.at).as_secs_f32());
-        match measured {
-            Some(margin) => margin,
-            None => (seen.margin - heated).larger(Kelvin::ZERO.smaller(seen.margin)),
-        }
+        Some((seen.margin - heated).larger(Kelvin::ZERO.smaller(seen.margin)))
     });
     let limits = gpu.limits;
     let power_range = range((limits.power_min, limits.power_default), tuning.fallback_power);

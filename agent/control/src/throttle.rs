@@ -41,17 +41,17 @@ pub(crate) struct Deep {
 }
 
 impl Throttle {
-    /// Moves every GPU.
+    /// Moves every GPU, and adds its decision to `gpus`, which is large: it is written where it stays.
     pub(crate) fn step(
         &mut self,
         node: &NodeView,
         budget: Option<Budget>,
         context: &Context<'_>,
-    ) -> Vec<GpuDecision, MAX_GPUS> {
+        gpus: &mut Vec<GpuDecision, MAX_GPUS>,
+    ) {
         self.rations.step(node, budget.map(|budget| budget.watts), context);
         self.led = None;
         self.deep = Deep::default();
-        let mut gpus = Vec::new();
         let memory = self.ladders.iter_mut().zip(self.rations.allowed()).zip(&mut self.rungs);
         for (gpu, ((ladder, allowed), place)) in node.gpus.iter().zip(memory) {
             let own = ladder.step(gpu, context);
@@ -65,7 +65,6 @@ impl Throttle {
             // The view has no more GPUs than the decision has room for.
             let _full = gpus.push(GpuDecision { since, ..decision });
         }
-        gpus
     }
 
     /// The budget that holds a GPU back, if one does.

@@ -17,8 +17,8 @@ use crate::state::{Findings, PATIENCE, StateName};
 use crate::supply::{self, SupplyTarget};
 
 /// What one snapshot means, before anything is decided.
-pub(super) struct Analysis {
-    pub(super) node: NodeView,
+pub(super) struct Analysis<'a> {
+    pub(super) node: &'a NodeView,
     pub(super) flow: Flow,
     pub(super) findings: Findings,
     pub(super) target: SupplyTarget,
@@ -27,10 +27,15 @@ pub(super) struct Analysis {
 }
 
 impl Controller {
-    pub(super) fn analyse(&mut self, snapshot: &Snapshot, now: Millis, step_s: f32) -> Analysis {
-        let node = self.estimator.view(snapshot, now, &self.tuning);
+    pub(super) fn analyse<'a>(
+        &mut self,
+        node: &'a NodeView,
+        snapshot: &Snapshot,
+        now: Millis,
+        step_s: f32,
+    ) -> Analysis<'a> {
         self.history.record(now, node.mean_temperature, node.power);
-        self.observer.follow(&node, snapshot, step_s, &self.tuning);
+        self.observer.follow(node, snapshot, step_s, &self.tuning);
         let known = Known {
             run: self.run,
             set_point: self.loops.held().0.value,
@@ -42,7 +47,7 @@ impl Controller {
         };
         let flow = self.guard.judge(snapshot, known, &self.tuning);
         let sound = flow == Flow::Proven && self.state.name() == StateName::Running;
-        self.observer.learn((&node, snapshot), self.guard.law(), sound, step_s, &self.tuning);
+        self.observer.learn((node, snapshot), self.guard.law(), sound, step_s, &self.tuning);
         self.effects.watch(snapshot, (self.loops.held().0.value, self.loops.held().1.value), now);
         if snapshot.meter.flow.usable().is_some() && snapshot.meter.supply.usable().is_some() {
             self.meter_seen = Some(now);
@@ -61,7 +66,7 @@ impl Controller {
                 && self.meter_seen.is_some()
                 && snapshot.pump.speed.usable().is_some()
                 && !is_silent(&snapshot.valve.position),
-            silent: self.silent(&node, snapshot, now),
+            silent: self.silent(node, snapshot, now),
             slowed: node.slowed,
             throttled: self.throttle.is_hot(),
             pump_alarm: snapshot.pump.alarm.usable() == Some(true),

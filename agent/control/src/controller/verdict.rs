@@ -27,7 +27,7 @@ impl Controller {
     pub(super) fn decide(
         &self,
         snapshot: &Snapshot,
-        analysis: &Analysis,
+        analysis: &Analysis<'_>,
         gpus: Vec<GpuDecision, MAX_GPUS>,
         now: Millis,
     ) -> Decision {
@@ -67,7 +67,7 @@ impl Controller {
         self.observer.learned(snapshot.gpus.len(), law, travel, delay_s, &self.tuning)
     }
 
-    fn cause(&self, analysis: &Analysis) -> Cause {
+    fn cause(&self, analysis: &Analysis<'_>) -> Cause {
         match self.state {
             State::Boot { .. } => (Leader::Boot, Reason::FirstReadings),
             State::Running => self.throttle.led().unwrap_or((Leader::Normal, Reason::Nothing)),
@@ -77,7 +77,7 @@ impl Controller {
         }
     }
 
-    fn alarms(&self, snapshot: &Snapshot, analysis: &Analysis, now: Millis) -> (AlarmSet, Devices) {
+    fn alarms(&self, snapshot: &Snapshot, analysis: &Analysis<'_>, now: Millis) -> (AlarmSet, Devices) {
         let state = self.state.name();
         standing(&Facts {
             snapshot,
