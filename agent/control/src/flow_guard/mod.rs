@@ -273,9 +273,12 @@ impl FlowGuard {
 
     /// Heating counts unless head and flow are both as they should be.
     fn heating(&self, snapshot: &Snapshot, thermal: Thermal) -> Option<Reason> {
+        if thermal != Thermal::Heating {
+            return None;
+        }
         let well = self.lifts(snapshot) == Some(true)
             && self.flow_share(snapshot).is_some_and(|share| share >= FLOW_LOW);
-        (thermal == Thermal::Heating && !well).then_some(Reason::HeatingUp)
+        (!well).then_some(Reason::HeatingUp)
     }
 
     /// Keeps the last speeds, and the flow that belongs to them.
@@ -328,8 +331,10 @@ impl FlowGuard {
         if self.learned < ARMED_AFTER || self.speeds.is_empty() {
             return None;
         }
-        let slowest = self.speeds.iter().copied().fold(f32::MAX, f32::min);
-        let fastest = self.speeds.iter().copied().fold(0.0, f32::max);
+        let (slowest, fastest) = self
+            .speeds
+            .iter()
+            .fold((f32::MAX, 0.0), |(low, high): (f32, f32), speed| (low.min(*speed), high.max(*speed)));
         let far = (slowest - self.head_speed).abs().max((fastest - self.head_speed).abs()) > NEAR_SPEED;
         let share = if far { HEAD_BAND.1 } else { HEAD_BAND.0 };
         let (low, high) =

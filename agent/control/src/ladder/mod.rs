@@ -85,6 +85,9 @@ pub(crate) struct Context<'a> {
 impl Ladder {
     /// Moves and decides.
     pub(crate) fn step(&mut self, gpu: &GpuView, context: &Context<'_>) -> GpuDecision {
+        if self.rests(gpu, context) {
+            return GpuDecision::free(gpu.margin);
+        }
         self.adopt(gpu, context.tuning);
         let before = discriminant(&self.level);
         self.take(gpu, context);
@@ -112,6 +115,17 @@ impl Ladder {
                 None
             }
         }
+    }
+
+    /// Nothing is held and nothing is to be taken: nearly all GPUs, nearly always.
+    fn rests(&self, gpu: &GpuView, context: &Context<'_>) -> bool {
+        let Tuning { deep_margin, cap_margin, soft_margin, .. } = *context.tuning;
+        let wide = |margin: Kelvin| !(margin < deep_margin || margin < cap_margin || margin < soft_margin);
+        self.adopted
+            && matches!(self.level, Level::Free)
+            && context.order.is_none()
+            && !gpu.slowed
+            && gpu.margin.is_some_and(wide)
     }
 
     /// Limits found at start are ours from before; they are given back like any other.
