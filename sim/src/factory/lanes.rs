@@ -21,8 +21,12 @@ impl Lanes {
     }
 
     #[inline]
-    pub(super) fn map(self, change: impl Fn(f64) -> f64) -> Self {
-        Self(self.0.map(change))
+    pub(super) fn map(mut self, change: impl Fn(f64) -> f64) -> Self {
+        // A loop in place: the array's own `map` goes lane by lane.
+        for own in &mut self.0 {
+            *own = change(*own);
+        }
+        self
     }
 
     /// Lane by lane.

@@ -36,12 +36,12 @@ impl Table {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "held between 0 and the number of points; a NaN becomes 0"
+            reason = "held between 0 and the number of points, which is a few hundred; a NaN becomes 0"
         )]
-        let index = (place as usize).min(self.points.len().saturating_sub(1));
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-        let part = place - index as f64;
-        self.points.get(index).map_or([0.0; 2], |[first, second, first_slope, second_slope]| {
+        // 32 bits: wider numbers cost more on their way from a float and back.
+        let index = (place as u32).min((self.points.len() as u32).saturating_sub(1));
+        let part = place - f64::from(index);
+        self.points.get(index as usize).map_or([0.0; 2], |[first, second, first_slope, second_slope]| {
             [first + part * first_slope, second + part * second_slope]
         })
     }
