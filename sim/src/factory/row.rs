@@ -235,7 +235,7 @@ impl Row {
         self.celsius += gain * shape.dt / (self.kg * shape.heat_capacity);
 
         self.valve.step(self.told.valve, false, shape.dt);
-        let out = RowOut { hot: self.buffer, share: self.valve.recovery_share() };
+        let out = RowOut { hot: self.buffer, share: self.valve.recovery_share_again() };
         let carried = water * (outer.supply - self.buffer);
         self.buffer += (carried + wall.to_cold) * shape.dt / (self.buffer_kg * shape.water_heat_capacity);
         self.totals.add(gpus, rest, (pump, pump_heat), room, shape.dt);

@@ -5,6 +5,9 @@
 //!   NTU = UA / Cmin     Cr = Cmin / Cmax     1/UA = 1/hA(hot flow) + 1/hA(cold flow) + fouling
 //! ```
 
+use core::fmt;
+
+use super::memo::Memo;
 use super::params::ExchangerParams;
 
 /// What flows through one side.
@@ -18,12 +21,17 @@ pub(crate) struct Stream {
 
 /// Heat from the hot to the cold stream in steady state, W. Negative if the "hot" one is the colder.
 pub(crate) fn heat(params: &ExchangerParams, hot: Stream, cold: Stream) -> f64 {
+    moved(hot, cold, || conductance(params, hot.capacity, cold.capacity))
+}
+
+/// The same, where `conductance` tells UA.
+fn moved(hot: Stream, cold: Stream, conductance: impl FnOnce() -> f64) -> f64 {
     let low = hot.capacity.min(cold.capacity);
     let high = hot.capacity.max(cold.capacity);
     if low <= 0.0 {
         return 0.0;
     }
-    let ntu = conductance(params, hot.capacity, cold.capacity) / low;
+    let ntu = conductance() / low;
     effectiveness(ntu, low / high) * low * (hot.celsius - cold.celsius)
 }
 
@@ -40,15 +48,24 @@ pub(crate) fn effectiveness(ntu: f64, ratio: f64) -> f64 {
 
 /// UA at these flows, W/K.
 fn conductance(params: &ExchangerParams, hot: f64, cold: f64) -> f64 {
-    let film = |clean: f64, flow: f64, design: f64| clean * (flow / design).powf(params.flow_exponent);
-    let hot_film = film(params.hot_film, hot, params.hot_design);
-    let cold_film = film(params.cold_film, cold, params.cold_design);
+    in_series(params, hot_film(params, hot), cold_film(params, cold))
+}
+
+fn in_series(params: &ExchangerParams, hot_film: f64, cold_film: f64) -> f64 {
     1.0 / (1.0 / hot_film + 1.0 / cold_film + params.fouling)
+}
+
+fn hot_film(params: &ExchangerParams, flow: f64) -> f64 {
+    params.hot_film * (flow / params.hot_design).powf(params.flow_exponent)
+}
+
+fn cold_film(params: &ExchangerParams, flow: f64) -> f64 {
+    params.cold_film * (flow / params.cold_design).powf(params.flow_exponent)
 }
 
 /// An exchanger whose metal lags: heat leaves the hot side at once, and reaches the cold side through the
 /// wall.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct WalledExchanger {
     params: ExchangerParams,
     /// Heat into the cold stream, W.
@@ -60,6 +77,23 @@ pub(crate) struct WalledExchanger {
     own_fouling: f64,
     /// Share of the conductance that a fault has taken.
     lost: f64,
+    /// Films at the flows of the last step: one side at least keeps its flow nearly always.
+    films: (Memo, Memo),
+}
+
+impl fmt::Debug for WalledExchanger {
+    /// Its state, which what was reckoned from it is no part of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { params, through, step_share, stored, own_fouling, lost, films: _ } = self;
+        f.debug_struct("WalledExchanger")
+            .field("params", params)
+            .field("through", through)
+            .field("step_share", step_share)
+            .field("stored", stored)
+            .field("own_fouling", own_fouling)
+            .field("lost", lost)
+            .finish()
+    }
 }
 
 /// Heat through a [`WalledExchanger`] in one step, W.
@@ -74,7 +108,8 @@ pub(crate) struct WallHeat {
 impl WalledExchanger {
     pub(crate) fn new(params: ExchangerParams, dt: f64) -> Self {
         let step_share = 1.0 - (-dt / params.wall_lag_s).exp();
-        Self { params, through: 0.0, step_share, stored: 0.0, own_fouling: params.fouling, lost: 0.0 }
+        let films = (Memo::default(), Memo::default());
+        Self { params, through: 0.0, step_share, stored: 0.0, own_fouling: params.fouling, lost: 0.0, films }
     }
 
     /// Fouls it until this share of its conductance at design flow is gone.
@@ -89,7 +124,12 @@ impl WalledExchanger {
     }
 
     pub(crate) fn step(&mut self, hot: Stream, cold: Stream, dt: f64) -> WallHeat {
-        let from_hot = heat(&self.params, hot, cold);
+        let (params, films) = (&self.params, &mut self.films);
+        let from_hot = moved(hot, cold, || {
+            let hot_film = films.0.of(hot.capacity, |flow| hot_film(params, flow));
+            let cold_film = films.1.of(cold.capacity, |flow| cold_film(params, flow));
+            in_series(params, hot_film, cold_film)
+        });
         self.through += self.step_share * (from_hot - self.through);
         self.stored += (from_hot - self.through) * dt;
         WallHeat { from_hot, to_cold: self.through }

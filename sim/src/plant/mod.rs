@@ -29,6 +29,7 @@ pub(crate) mod heat_pump;
 pub(crate) mod hydraulics;
 mod inputs;
 mod instrument;
+mod memo;
 #[cfg(test)]
 mod model_tests;
 pub(crate) mod node_loop;
@@ -298,7 +299,7 @@ impl Plant {
         self.facility.foul(self.faults.river_loss());
         self.facility.set_network(boundary.network_celsius.unwrap_or(self.params.heat_pump.network_celsius));
         let ends = Ends {
-            recovery_share: self.valve.recovery_share(),
+            recovery_share: self.valve.recovery_share_again(),
             river_celsius: boundary.river_celsius,
             river_intake: boundary.river_intake,
             demand: boundary.heat_demand_watts,

@@ -10,6 +10,9 @@
 //! nearly closed a step changes the cooling by a constant share, which keeps the loop's gain even where the
 //! loop works.
 
+use core::fmt;
+
+use super::memo::Memo;
 pub(super) use super::params::Stiction;
 use super::params::{Characteristic, ValveParams};
 
@@ -19,7 +22,7 @@ const SEAT: f64 = 0.05;
 const ARRIVED: f64 = 1e-6;
 
 /// Motor, stem and ports.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Valve {
     params: ValveParams,
     motor: f64,
@@ -30,12 +33,39 @@ pub(crate) struct Valve {
     sliding: bool,
     /// How long the motor has pushed without moving, s.
     blocked_s: f64,
+    /// Share of the flow through heat recovery, of where the stem stands.
+    share: Memo,
+}
+
+impl fmt::Debug for Valve {
+    /// Its state, which what was reckoned from it is no part of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { params, motor, stem, turning, stiction, sliding, blocked_s, share: _ } = self;
+        f.debug_struct("Valve")
+            .field("params", params)
+            .field("motor", motor)
+            .field("stem", stem)
+            .field("turning", turning)
+            .field("stiction", stiction)
+            .field("sliding", sliding)
+            .field("blocked_s", blocked_s)
+            .finish()
+    }
 }
 
 impl Valve {
     pub(crate) fn new(params: ValveParams) -> Self {
         let stiction = params.stiction;
-        Self { params, motor: 0.0, stem: 0.0, turning: false, stiction, sliding: false, blocked_s: 0.0 }
+        Self {
+            params,
+            motor: 0.0,
+            stem: 0.0,
+            turning: false,
+            stiction,
+            sliding: false,
+            blocked_s: 0.0,
+            share: Memo::default(),
+        }
     }
 
     /// Makes the stem stick like this, or in its own way.
@@ -81,10 +111,20 @@ impl Valve {
 
     /// Share of the flow that goes through heat recovery.
     pub(crate) fn recovery_share(&self) -> f64 {
-        let inherent = port(self.params.characteristic, 1.0 - self.stem);
-        let share = 1.0 - installed(inherent, self.params.authority);
-        share.clamp(self.params.leakage, 1.0 - self.params.leakage)
+        share(&self.params, self.stem)
     }
+
+    /// The same, reckoned only when the stem has moved.
+    pub(crate) fn recovery_share_again(&mut self) -> f64 {
+        self.share.of(self.stem, |stem| share(&self.params, stem))
+    }
+}
+
+/// Share of the flow that goes through heat recovery while the stem stands here.
+fn share(params: &ValveParams, stem: f64) -> f64 {
+    let inherent = port(params.characteristic, 1.0 - stem);
+    let share = 1.0 - installed(inherent, params.authority);
+    share.clamp(params.leakage, 1.0 - params.leakage)
 }
 
 /// Flow share through a port at an opening.
