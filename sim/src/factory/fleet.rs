@@ -11,6 +11,7 @@
 
 use core::fmt::{self, Write as _};
 use core::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use eisbach_control::{Controller, Snapshot, Tuning};
@@ -53,6 +54,9 @@ struct Portion<'a> {
     /// Steps before this portion.
     steps: u64,
 }
+
+/// A row, who decides in it, and where to write what it gives.
+type Job<'r> = ((&'r mut Row, &'r mut Crew), &'r mut [RowOut]);
 
 impl Fleet {
     /// A factory at rest with a controller in Boot for each node, all doing the same kind of work, each in its own
@@ -119,20 +123,13 @@ impl Fleet {
             blank: &blank,
             steps: *done,
         };
-        let rows_each = rows.len().div_ceil(threads.get()).max(1);
-        let mut jobs = rows
-            .chunks_mut(rows_each)
-            .zip(self.crews.chunks_mut(rows_each))
-            .zip(self.given.chunks_mut(rows_each * steps));
+        let workers = threads.get().min(rows.len());
+        let jobs = Mutex::new(rows.iter_mut().zip(&mut self.crews).zip(self.given.chunks_mut(steps)));
         thread::scope(|scope| {
-            let own = jobs.next();
-            for ((rows, crews), given) in jobs {
-                let portion = &portion;
-                scope.spawn(move || portion.all(rows, crews, given));
+            for _ in 1..workers {
+                scope.spawn(|| portion.all(&jobs));
             }
-            if let Some(((rows, crews), given)) = own {
-                portion.all(rows, crews, given);
-            }
+            portion.all(&jobs);
         });
         for step in 0..steps {
             let given = self.given.iter().skip(step).step_by(steps).copied();
@@ -143,11 +140,12 @@ impl Fleet {
 }
 
 impl Portion<'_> {
-    /// Steps some rows, one after the other.
-    fn all(&self, rows: &mut [Row], crews: &mut [Crew], given: &mut [RowOut]) {
+    /// Steps one row after the other, while there are any: who is held up by the machine gets fewer of them.
+    fn all<'r>(&self, jobs: &Mutex<impl Iterator<Item = Job<'r>>>) {
         let mut snapshot = self.blank.clone();
-        let steps = self.served.len().max(1);
-        for ((row, crew), given) in rows.iter_mut().zip(crews).zip(given.chunks_mut(steps)) {
+        // Nothing panics with the lock held.
+        let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(((row, crew), given)) = next() {
             self.one(row, crew, given, &mut snapshot);
         }
     }
