@@ -5,7 +5,7 @@
 //! ```
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +20,11 @@ use crate::config;
 use crate::verbs::duration;
 
 use super::store::{Folder, Store as _};
+
+/// A clock that is so far from where it should be was set, ms.
+const CLOCK_WAS_SET: u64 = 2000;
+/// Of a file that does not begin as a segment does.
+const NO_BEGINNING: &str = "no segment begins there; torn by a power cut, or none of the recorder's";
 
 /// What is asked of the record.
 #[derive(Debug, Subcommand)]
@@ -36,7 +41,7 @@ enum Verb {
         /// Up to this moment.
         #[arg(long, value_parser = parse_moment, conflicts_with = "last")]
         to: Option<u64>,
-        /// So much, back from its end: 90s, 30m, 2h. Everything without any of these.
+        /// So much of what was recorded, back from its end: 90s, 30m, 2h. Everything without any of these.
         #[arg(long, value_name = "TIME", value_parser = duration)]
         last: Option<Duration>,
     },
@@ -85,7 +90,7 @@ pub fn command(arguments: RecordArguments) -> ExitCode {
 /// Which part of the record is asked for; ms since 1970 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Span {
-    /// What was recorded last, back from its end.
+    /// So much recorded time, back from its end, whatever the node's clock did meanwhile.
     Last(Duration),
     /// What was recorded then; all of it without ends.
     Between(Option<u64>, Option<u64>),
@@ -130,7 +135,8 @@ pub(super) enum QueryError {
 struct Segment {
     bytes: Vec<u8>,
     torn: usize,
-    told: Result<Told, RecordError>,
+    /// What it amounts to, or why this program cannot tell.
+    told: Result<Told, String>,
 }
 
 struct Told {
@@ -159,27 +165,31 @@ pub(super) fn info(directory: &Path) -> Result<String, QueryError> {
 pub(super) fn export(directory: &Path, span: Span, file: &Path) -> Result<String, QueryError> {
     let mut segments = read(directory)?;
     let (first, last) = ends(&segments).ok_or_else(|| QueryError::Unknown(directory.to_owned()))?;
-    let (from, to) = match span {
-        Span::Last(time) => (last.saturating_sub(millis(time)), u64::MAX),
-        Span::Between(from, to) => (from.unwrap_or(0), to.unwrap_or(u64::MAX)),
-    };
     // What cannot be read here may be readable elsewhere, but nobody can tell its time.
-    segments.retain(|segment| {
-        segment.told.as_ref().is_ok_and(|told| told.until >= from && told.opening.wall_ms <= to)
-    });
+    let all = segments.len();
+    segments.retain(|segment| segment.told.is_ok());
+    let unknown = all - segments.len();
+    match span {
+        Span::Last(time) => keep_last(&mut segments, millis(time)),
+        Span::Between(from, to) => {
+            let (from, to) = (from.unwrap_or(0), to.unwrap_or(u64::MAX));
+            let then = |told: &Told| told.until >= from && told.opening.wall_ms <= to;
+            segments.retain(|segment| segment.told.as_ref().is_ok_and(then));
+        }
+    }
     let Some((first_out, last_out)) = ends(&segments) else {
         return Err(QueryError::NotThen { from: moment(first), to: moment(last) });
     };
-    let unwritable = |source| QueryError::Unwritable { path: file.to_owned(), source };
-    let mut out = File::create_new(file).map_err(unwritable)?;
-    for segment in &segments {
-        out.write_all(&segment.bytes).map_err(unwritable)?;
-    }
-    out.sync_all().map_err(unwritable)?;
+    write(&segments, file).map_err(|source| QueryError::Unwritable { path: file.to_owned(), source })?;
     let torn: usize = segments.iter().map(|segment| segment.torn).sum();
     let cut = if torn > 0 { format!("; {torn} bytes of torn steps were left out") } else { String::new() };
+    let left = if unknown > 0 {
+        format!("; {unknown} segments cannot be read: see `record info`")
+    } else {
+        String::new()
+    };
     Ok(format!(
-        "{}: {} steps in {} segments, {} to {}, {}{cut}",
+        "{}: {} steps in {} segments, {} to {}, {}{cut}{left}",
         file.display(),
         segments.iter().map(Segment::steps).sum::<u64>(),
         segments.len(),
@@ -187,6 +197,29 @@ pub(super) fn export(directory: &Path, span: Span, file: &Path) -> Result<String
         moment(last_out),
         size(&segments),
     ))
+}
+
+/// Leaves of the segments the last ones that hold so many ms.
+fn keep_last(segments: &mut Vec<Segment>, time: u64) {
+    let (mut from, mut held) = (segments.len(), 0_u64);
+    while held < time.max(1) && from > 0 {
+        from -= 1;
+        let told = segments.get(from).and_then(|segment| segment.told.as_ref().ok());
+        held = held.saturating_add(told.map_or(0, Told::millis));
+    }
+    segments.drain(..from);
+}
+
+/// Writes a file that must not exist yet: whole, or not at all.
+fn write(segments: &[Segment], file: &Path) -> io::Result<()> {
+    let mut out = File::create_new(file)?;
+    let written =
+        segments.iter().try_for_each(|segment| out.write_all(&segment.bytes)).and_then(|()| out.sync_all());
+    if written.is_err() {
+        // Half a file helps nobody, and would be in the way of the next try. That it cannot be removed is no news.
+        let _still_there = fs::remove_file(file);
+    }
+    written
 }
 
 fn read(directory: &Path) -> Result<Vec<Segment>, QueryError> {
@@ -200,19 +233,37 @@ fn read(directory: &Path) -> Result<Vec<Segment>, QueryError> {
             Ok(bytes) => segments.push(Segment::new(bytes)),
             // The ring went on meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(unreadable(source)),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(unreadable(error)),
+            // One bad spot of the disk does not keep the others back.
+            Err(error) => segments.push(Segment::unreadable(&error)),
         }
     }
     if segments.is_empty() { Err(QueryError::Nothing(directory.to_owned())) } else { Ok(segments) }
 }
 
-/// First and last moment of what can be read.
+/// First and last moment of what can be read, by the node's clock: one that was set back ends before it began.
 fn ends(segments: &[Segment]) -> Option<(u64, u64)> {
     let told = || segments.iter().filter_map(|segment| segment.told.as_ref().ok());
-    Some((told().next()?.opening.wall_ms, told().next_back()?.until))
+    Some((told().map(|told| told.opening.wall_ms).min()?, told().map(|told| told.until).max()?))
+}
+
+impl Told {
+    /// How long it lasts.
+    const fn millis(&self) -> u64 {
+        self.until.saturating_sub(self.opening.wall_ms)
+    }
+
+    /// Whether nothing is missing between the two, and the node's clock just went on.
+    fn goes_on(&self, until: u64) -> bool {
+        self.opening.why == Why::Continued && self.opening.wall_ms.abs_diff(until) <= CLOCK_WAS_SET
+    }
 }
 
 impl Segment {
+    fn unreadable(error: &io::Error) -> Self {
+        Self { bytes: Vec::new(), torn: 0, told: Err(format!("the disk says: {error}")) }
+    }
+
     fn new(mut bytes: Vec<u8>) -> Self {
         match Survey::of(&bytes) {
             Ok(survey) => {
@@ -224,9 +275,10 @@ impl Segment {
                         opening.wall_ms.saturating_add(last_step(&bytes).saturating_sub(opening.now.get()));
                     Told { opening, steps, until }
                 });
-                Self { bytes, torn, told }
+                Self { bytes, torn, told: told.map_err(|error| error.to_string()) }
             }
-            Err(error) => Self { bytes, torn: 0, told: Err(error) },
+            Err(RecordError::NotARecord) => Self { bytes, torn: 0, told: Err(NO_BEGINNING.into()) },
+            Err(error) => Self { bytes, torn: 0, told: Err(error.to_string()) },
         }
     }
 
@@ -258,13 +310,15 @@ fn list(out: &mut String, directory: &Path, segments: &[Segment]) -> std::fmt::R
         size(segments)
     )?;
     let mut told = segments.iter().filter_map(|segment| segment.told.as_ref().ok()).peekable();
+    let mut any = false;
     while let Some(first) = told.next() {
         let (mut steps, mut until) = (first.steps, first.until);
-        while let Some(next) = told.next_if(|next| next.opening.why == Why::Continued) {
+        while let Some(next) = told.next_if(|next| next.goes_on(until)) {
             (steps, until) = (steps + next.steps, next.until);
         }
         let (from, to) = (moment(first.opening.wall_ms), moment(until));
-        writeln!(out, "  {from} to {to}  {steps:>6} steps  {}", why(&first.opening))?;
+        let why = why(&first.opening, std::mem::replace(&mut any, true));
+        writeln!(out, "  {from} to {to}  {steps:>6} steps  {why}")?;
     }
     for (error, count) in refusals(segments) {
         writeln!(out, "  {count} segments cannot be read: {error}")?;
@@ -273,10 +327,10 @@ fn list(out: &mut String, directory: &Path, segments: &[Segment]) -> std::fmt::R
 }
 
 /// Each thing that is wrong with segments, and with how many.
-fn refusals(segments: &[Segment]) -> Vec<(&RecordError, usize)> {
-    let mut found: Vec<(&RecordError, usize)> = Vec::new();
+fn refusals(segments: &[Segment]) -> Vec<(&str, usize)> {
+    let mut found: Vec<(&str, usize)> = Vec::new();
     for error in segments.iter().filter_map(|segment| segment.told.as_ref().err()) {
-        match found.iter_mut().find(|(known, _)| *known == error) {
+        match found.iter_mut().find(|(known, _)| known == error) {
             Some((_, count)) => *count += 1,
             None => found.push((error, 1)),
         }
@@ -284,9 +338,10 @@ fn refusals(segments: &[Segment]) -> Vec<(&RecordError, usize)> {
     found
 }
 
-fn why(opening: &Opening) -> String {
+fn why(opening: &Opening, follows: bool) -> String {
     match opening.why {
         Why::Started => format!("start of version {}", opening.made_by),
+        Why::Continued if follows => "the node's clock was set, or a minute is missing".into(),
         Why::Continued => "goes on from what is no longer kept".into(),
         Why::Retuned => "new numbers".into(),
         Why::AfterGap { missing } => format!("after a gap of {missing} steps"),

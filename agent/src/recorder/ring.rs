@@ -10,7 +10,7 @@
 //! as if it had happened a minute ago, and a clock that is set does not empty the ring.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind};
 
 use eisbach_control::record::Survey;
 
@@ -57,7 +57,11 @@ impl<S: Store> Ring<S> {
         }
         let number = self.segments.back().map_or(1, |last| last.number + 1);
         self.make_room(length(bytes), 0)?;
-        self.store.create(number)?;
+        if let Err(error) = self.store.create(number) {
+            // Somebody else has made it: what lies there is looked through again before the next try.
+            self.known = error.kind() != ErrorKind::AlreadyExists;
+            return Err(error);
+        }
         self.segments.push_back(Segment { number, bytes: 0, steps: 0 });
         self.grow(bytes, 0)
     }
@@ -101,13 +105,16 @@ const TOO_LONG: &str = "one segment fills the whole ring; allow the recorder mor
 fn survey(store: &mut impl Store) -> io::Result<VecDeque<Segment>> {
     let mut numbers = store.list()?;
     numbers.sort_unstable();
-    let one = |number| {
-        let bytes = store.read(number)?;
-        // What cannot be read, or was written by another version, takes room all the same, until its turn comes.
-        let steps = Survey::of(&bytes).map_or(0, |survey| survey.steps);
-        Ok(Segment { number, bytes: length(&bytes), steps })
+    let one = |number| match store.read(number) {
+        // What another version wrote takes room all the same, until its turn comes.
+        Ok(bytes) => {
+            let steps = Survey::of(&bytes).map_or(0, |survey| survey.steps);
+            Segment { number, bytes: length(&bytes), steps }
+        }
+        // So does a file on a bad spot of the disk: one old minute is no reason to record no new one.
+        Err(_) => Segment { number, bytes: store.length(number).unwrap_or(0), steps: 0 },
     };
-    numbers.into_iter().map(one).collect()
+    Ok(numbers.into_iter().map(one).collect())
 }
 
 fn length(bytes: &[u8]) -> u64 {

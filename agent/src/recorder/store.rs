@@ -1,8 +1,12 @@
 //! Where segments lie: numbered files in a folder of their own.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::{self, DirEntry, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::path::PathBuf;
+
+/// Longest segment that is read, bytes: a minute of the longest steps, and half as much again. Whatever else has such a
+/// name, the agent's memory is not for it.
+const LONGEST_SEGMENT: u64 = 15_000_000;
 
 /// What the ring needs of a disk.
 pub(super) trait Store: Send {
@@ -10,6 +14,8 @@ pub(super) trait Store: Send {
     fn list(&mut self) -> io::Result<Vec<u64>>;
     /// What a segment holds.
     fn read(&mut self, number: u64) -> io::Result<Vec<u8>>;
+    /// How long a segment is that cannot be read.
+    fn length(&mut self, number: u64) -> io::Result<u64>;
     /// Makes an empty segment, to which [`append`](Self::append) then writes.
     fn create(&mut self, number: u64) -> io::Result<()>;
     /// Adds to the segment that was made last.
@@ -35,11 +41,17 @@ impl Folder {
     }
 }
 
-/// The number in a segment's file name; what has another name is none of ours.
-fn number(file: &Path) -> Option<u64> {
-    let name = file.file_name()?.to_str()?.strip_suffix(".rec")?;
-    let digits = name.len() >= 10 && name.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| name.parse().ok())?
+/// The number in a segment's file name. What has another name, or is no file, is none of ours.
+fn number(entry: &DirEntry) -> io::Result<Option<u64>> {
+    let name = entry.file_name();
+    let number = name.to_str().and_then(|name| name.strip_suffix(".rec")).filter(|name| {
+        // Twelve digits last for ever, and leave room to count on.
+        (10..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    match number.and_then(|number| number.parse().ok()) {
+        Some(number) => Ok(entry.file_type()?.is_file().then_some(number)),
+        None => Ok(None),
+    }
 }
 
 impl Store for Folder {
@@ -49,12 +61,19 @@ impl Store for Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let numbers = entries.map(|entry| entry.map(|entry| number(&entry.path())));
+        let numbers = entries.map(|entry| entry.and_then(|entry| number(&entry)));
         numbers.filter_map(Result::transpose).collect()
     }
 
     fn read(&mut self, number: u64) -> io::Result<Vec<u8>> {
-        fs::read(self.file(number))
+        let mut bytes = Vec::new();
+        File::open(self.file(number))?.take(LONGEST_SEGMENT + 1).read_to_end(&mut bytes)?;
+        let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST_SEGMENT);
+        if fits { Ok(bytes) } else { Err(ErrorKind::FileTooLarge.into()) }
+    }
+
+    fn length(&mut self, number: u64) -> io::Result<u64> {
+        fs::metadata(self.file(number)).map(|found| found.len())
     }
 
     fn create(&mut self, number: u64) -> io::Result<()> {
@@ -86,10 +105,24 @@ mod tests {
     #[test]
     fn only_our_own_files_are_segments() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["0000000007.rec", "notes.rec", "12.rec", "0000000008.tmp", "incident.eisrec"] {
+        let names = ["0000000007.rec", "notes.rec", "12.rec", "0000000008.tmp", "incident.eisrec"];
+        for name in names.into_iter().chain(["18446744073709551615.rec"]) {
             File::create(folder.path().join(name)).unwrap();
         }
+        fs::create_dir(folder.path().join("0000000009.rec")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("0000000010.rec")).unwrap();
         assert_eq!(Folder::new(folder.path().to_owned()).list().unwrap(), [7]);
+    }
+
+    #[test]
+    fn i13_a_huge_file_with_our_name_is_not_taken_into_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("0000000007.rec")).unwrap();
+        // All hole: it takes no room on the disk.
+        file.set_len(1 << 40).unwrap();
+        let mut store = Folder::new(folder.path().to_owned());
+        assert_eq!(store.read(7).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        assert_eq!(store.length(7).unwrap(), 1 << 40);
     }
 
     #[test]
