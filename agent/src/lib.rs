@@ -36,6 +36,7 @@ pub mod profiles;
 pub mod recorder;
 pub mod report;
 pub mod run;
+pub mod safe_state;
 pub mod sense;
 pub mod service;
 pub mod start_config;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use eisbach_agent::verbs::Verb;
-use eisbach_agent::{alarms, config, gpu, logging, probe, profiles, recorder, run, status, verbs};
+use eisbach_agent::{
+    alarms, config, gpu, logging, probe, profiles, recorder, run, safe_state, status, verbs,
+};
 use eisbach_protocol::alarm::{ALARMS, Alarm};
 
 /// Node agent for liquid-cooled GPU servers: cools, throttles, recovers heat, reports.
@@ -253,11 +255,11 @@ fn main() -> ExitCode {
         }
         Command::Failsafe { config, release: true, .. } => {
             logging::start();
-            run::release(&config)
+            safe_state::release(&config)
         }
         Command::Failsafe { config, reason, forgive_one, release: false } => {
             logging::start();
-            run::failsafe(&config, &reason, forgive_one)
+            safe_state::failsafe(&config, &reason, forgive_one)
         }
         Command::Probe { json, gpus: true, library, rounds, seconds, .. } => {
             let watch = seconds.map(Duration::from_secs);

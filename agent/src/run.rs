@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eisbach_control::Moment;
-use eisbach_protocol::registers::Control;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -22,20 +21,17 @@ use tracing::{error, info, warn};
 use crate::alarms::{AlarmDesk, Alarms};
 use crate::clock::Clock;
 use crate::config::salvage::Actuator;
-use crate::config::{self, Config, DeviceRole, FailsafeConfig, last_good};
+use crate::config::{self, Config, last_good};
 use crate::cycle::{self, Orders};
 use crate::desk::{Desk, DeskSettings, IssuerKeys};
 use crate::episodes::Teller;
-use crate::forgive;
 use crate::gpu::server::{self, ServerSettings, StopFlag};
 use crate::hooks::{HookSettings, Hooks};
 use crate::latch::{self, Latch};
-use crate::links::{self, Links};
-use crate::modbus;
-use crate::modbus::device::DeviceSettings;
-use crate::modbus::failsafe::{Outcome, SafeWrite, drive_safe};
+use crate::links::Links;
 use crate::recorder::Recorder;
 use crate::report::Report;
+use crate::safe_state::{Leak, drive, leak, safe_state, salvaged};
 use crate::service::Manager;
 use crate::start_config::{self, Keep, Start};
 use crate::status;
@@ -69,7 +65,8 @@ pub fn agent(path: &Path) -> ExitCode {
     })
 }
 
-fn runtime() -> Option<Runtime> {
+/// The runtime of every command that waits for something.
+pub(crate) fn runtime() -> Option<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -265,48 +262,6 @@ pub fn gpu_process(path: &Path) -> ExitCode {
     std::process::exit(code)
 }
 
-/// `eisbach-agent failsafe`.
-#[must_use]
-pub fn failsafe(path: &Path, reason: &str, forgive_one: bool) -> ExitCode {
-    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
-    if forgive_one && forgive::is_first_failure(reason) {
-        info!(reason, "FAILSAFE: first failure within a minute, the devices are left to the restart");
-        return ExitCode::SUCCESS;
-    }
-    let state = match start_config::choose(path, Keep::Nothing) {
-        Start::Use { config, .. } => safe_state(&config, leak(&config.state)),
-        Start::Salvage { actuators, state } => salvaged(&actuators, leak(&state)),
-    };
-    if state.1.is_empty() {
-        error!(reason, "FAILSAFE: no actuator is known; the devices' own bus-fail action is all there is");
-        return ExitCode::FAILURE;
-    }
-    if runtime.block_on(drive(&state, reason)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// `eisbach-agent failsafe --release`.
-#[must_use]
-pub fn release(path: &Path) -> ExitCode {
-    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
-    let ((mut devices, _safe), leak) = match start_config::choose(path, Keep::Nothing) {
-        Start::Use { config, .. } => (safe_state(&config, Leak::None), leak(&config.state)),
-        Start::Salvage { actuators, state } => (salvaged(&actuators, Leak::None), leak(&state)),
-    };
-    // A pump on its own would pump into the leak.
-    let held = leak != Leak::None;
-    if held {
-        devices.retain(|device| device.name != DeviceRole::Pump.as_str());
-        error!(
-            "RELEASE: a leak is latched or cannot be ruled out, the pump is not given back; see `eisbach-agent reset`"
-        );
-    }
-    let outcomes = runtime.block_on(modbus::failsafe::release_devices(&devices, modbus::failsafe::DEADLINE));
-    if outcomes.is_empty() {
-        info!("RELEASE: no device knows a regulation of its own; nothing written");
-    }
-    if told("RELEASE", "by hand", &outcomes) && !held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
 /// `eisbach-agent reset`: confirms that a leak is mended.
 #[must_use]
 pub fn reset(path: &Path) -> ExitCode {
@@ -323,84 +278,4 @@ pub fn reset(path: &Path) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
-}
-
-/// Devices and what is safe for them.
-type SafeState = (Vec<DeviceSettings>, Vec<SafeWrite>);
-
-/// Drives the safe state once; whether every device has it.
-async fn drive((devices, writes): &SafeState, reason: &str) -> bool {
-    told("FAILSAFE", reason, &drive_safe(devices, writes, modbus::failsafe::DEADLINE).await)
-}
-
-/// Says what became of each device; whether all went well.
-fn told(what: &str, reason: &str, outcomes: &[Outcome]) -> bool {
-    for outcome in outcomes {
-        match &outcome.result {
-            Ok(()) => info!(reason, "{what}: {outcome}"),
-            Err(_) => error!(reason, "{what}: {outcome}"),
-        }
-    }
-    outcomes.iter().all(|outcome| outcome.result.is_ok())
-}
-
-/// What is known about water when the safe state is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leak {
-    /// There is none that anybody knows of.
-    None,
-    /// The loop must stand still.
-    Latched,
-    /// It cannot be seen; the pump is left as it is.
-    Unknown,
-}
-
-fn leak(state: &Path) -> Leak {
-    match latch::is_latched(state) {
-        Ok(false) => Leak::None,
-        Ok(true) => Leak::Latched,
-        Err(error) => {
-            error!(%error, state = %state.display(), "FAILSAFE: whether there is a leak cannot be seen, the pump is left alone; run this as the agent's user");
-            Leak::Unknown
-        }
-    }
-}
-
-fn safe_state(config: &Config, leak: Leak) -> SafeState {
-    let devices: Vec<_> = config.devices.iter().map(links::settings).collect();
-    let writes =
-        config.devices.iter().flat_map(|device| safe_writes(device.role, config.failsafe, leak)).collect();
-    (devices, writes)
-}
-
-fn salvaged(actuators: &[Actuator], leak: Leak) -> SafeState {
-    let devices = actuators
-        .iter()
-        .map(|actuator| DeviceSettings {
-            name: actuator.role.as_str().to_owned(),
-            wire: actuator.wire.clone(),
-            unit: actuator.unit,
-            profile: actuator.profile.clone(),
-            poll_ms: 100,
-            stale_ms: 2000,
-        })
-        .collect();
-    let safe = FailsafeConfig::default();
-    (devices, actuators.iter().flat_map(|actuator| safe_writes(actuator.role, safe, leak)).collect())
-}
-
-/// What is safe for a device of this role, by its profile unless the configuration says otherwise: more flow, all heat
-/// to the river; with a leak, no flow at all.
-fn safe_writes(role: DeviceRole, safe: FailsafeConfig, leak: Leak) -> Vec<SafeWrite> {
-    let write = |control, value| SafeWrite { device: role.as_str().to_owned(), control, value };
-    match (role, leak) {
-        (DeviceRole::Pump, Leak::None) => {
-            vec![write(Control::PumpSpeed, safe.pump_percent), write(Control::PumpRun, None)]
-        }
-        (DeviceRole::Pump, Leak::Latched) => vec![write(Control::PumpRun, Some(0.0))],
-        (DeviceRole::Valve, _) => vec![write(Control::ValvePosition, safe.valve_percent)],
-        (DeviceRole::Pump, Leak::Unknown) | (DeviceRole::Meter | DeviceRole::Room | DeviceRole::Leak, _) => {
-            Vec::new()
-        }
-    }
 }

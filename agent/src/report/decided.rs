@@ -5,7 +5,7 @@ use eisbach_protocol::catalogue::PointValue;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::{Kelvin, Watts};
 
-use super::points::{UNDECIDED, known};
+use super::value::{UNDECIDED, known};
 
 /// What is asked of others, in one word.
 pub(super) const fn escalation(decision: &Decision) -> &'static str {

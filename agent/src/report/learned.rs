@@ -5,7 +5,7 @@ use eisbach_protocol::catalogue::PointValue;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::Millis;
 
-use super::points::UNDECIDED;
+use super::value::UNDECIDED;
 
 /// A learned number.
 pub(super) const fn value(number: f32) -> Reading<PointValue> {

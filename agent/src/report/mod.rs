@@ -9,10 +9,12 @@ pub mod events;
 mod learned;
 mod outside;
 mod points;
+mod sources;
+mod value;
 
 pub use cycle::Cycle;
-pub(crate) use points::SLOW_STALE;
 pub use points::compose;
+pub(crate) use sources::SLOW_STALE;
 
 use std::sync::Arc;
 

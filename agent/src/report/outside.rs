@@ -5,7 +5,7 @@ use eisbach_protocol::catalogue::PointValue;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::units::{Celsius, Millis, Quantity};
 
-use super::points::known;
+use super::value::known;
 
 /// Return temperature aimed at: what the supply is really held at, and the rise.
 pub(super) fn return_target(decision: &Decision) -> Celsius {

@@ -4,38 +4,23 @@
 
 use std::sync::Arc;
 
-use eisbach_control::{AlarmView, Decision, Drift, GpuDecision, Snapshot};
-use eisbach_protocol::alarm::ALARMS;
+use eisbach_control::{AlarmView, Decision, Snapshot};
 use eisbach_protocol::catalogue::{Owner, PointId, PointValue, points_of};
-use eisbach_protocol::gpu_link::{Field, GpuSample};
+use eisbach_protocol::gpu_link::GpuSample;
 use eisbach_protocol::reading::{BadReason, Reading};
 use eisbach_protocol::registers::Signal;
-use eisbach_protocol::units::{Millis, Percent, Quantity};
+use eisbach_protocol::units::{Millis, Percent};
 
 use super::cycle::Cycle;
 use super::decided::{escalation, escalation_reason, missing_margin, power_to_go, time_left};
+use super::sources::{Gpu, Sources};
+use super::value::{count, facility, heard, int, known, millis, number, of, set, text};
 use super::{ObjectReport, Report, commands, learned, outside};
 use crate::config::DeviceRole;
-use crate::facility::FacilityState;
-use crate::gpu::client::{GPU_LINK_GONE, GpuEntry, GpuView};
+use crate::gpu::client::GPU_LINK_GONE;
 use crate::links::Links;
-use crate::modbus::write_state::WriteState;
-use crate::sense::{GPU_STALE, judged, told};
+use crate::sense::GPU_STALE;
 use crate::why;
-
-/// What a GPU tells in turn, one thing a batch, is stale after this.
-pub(crate) const SLOW_STALE: Millis = Millis::from_secs(30);
-
-/// Everything the points are made of.
-struct Sources<'a> {
-    links: &'a Links,
-    snapshot: &'a Snapshot,
-    decision: &'a Decision,
-    cycle: &'a Cycle,
-    view: &'a GpuView,
-    now: Millis,
-    wall_ms: u64,
-}
 
 /// The report of one cycle.
 #[must_use]
@@ -72,20 +57,6 @@ const fn owner(role: DeviceRole) -> Owner {
         DeviceRole::Meter => Owner::Meter,
         DeviceRole::Room => Owner::Room,
         DeviceRole::Leak => Owner::Leak,
-    }
-}
-
-/// One GPU with what was decided about it.
-struct Gpu<'a> {
-    entry: &'a GpuEntry,
-    decision: Option<&'a GpuDecision>,
-    /// What has been found out about its cold plate.
-    plate: Option<Drift>,
-}
-
-impl Gpu<'_> {
-    fn decided(&self, value: impl FnOnce(&GpuDecision) -> Reading<PointValue>) -> Reading<PointValue> {
-        self.decision.map_or(UNDECIDED, value)
     }
 }
 
@@ -329,139 +300,4 @@ impl Sources<'_> {
             PointId::LeakLink => self.link(Role::Leak),
         }
     }
-
-    fn first_out(&self) -> &'static str {
-        let mut alarms = ALARMS.iter().zip(&self.cycle.book);
-        alarms.find(|(_, view)| view.first_out).map_or("none", |(def, _)| def.name)
-    }
-
-    fn alarms_that(&self, holds: impl Fn(&AlarmView) -> bool) -> Reading<PointValue> {
-        let count = self.cycle.book.iter().filter(|view| holds(view)).count();
-        int(i64::try_from(count).unwrap_or(i64::MAX))
-    }
-
-    fn link(&self, role: DeviceRole) -> Reading<PointValue> {
-        self.links.device(role).map_or(ABSENT, |link| text(link.state().phase.as_str()))
-    }
-
-    fn protection(&self, role: DeviceRole) -> Reading<PointValue> {
-        self.links.device(role).map_or(ABSENT, |link| text(link.protection().as_str()))
-    }
-
-    fn writes(&self, role: DeviceRole, count: impl Fn(&WriteState) -> u32) -> Reading<PointValue> {
-        let Some(link) = self.links.device(role) else { return ABSENT };
-        int(link.write_states().iter().map(|write| i64::from(count(write))).sum())
-    }
-
-    fn number(&self, role: DeviceRole, signal: Signal) -> Reading<PointValue> {
-        self.links.reading(role, signal, self.now).map(PointValue::Float)
-    }
-
-    fn flag(&self, role: DeviceRole, signal: Signal) -> Reading<PointValue> {
-        self.links.reading(role, signal, self.now).map(|value| PointValue::Bool(value >= 0.5))
-    }
-
-    fn sampled<Q: Quantity>(&self, gpu: &Gpu<'_>, field: &Field<Q>) -> Reading<PointValue> {
-        let reading = judged(field, gpu.entry.age(self.now), &(f32::MIN..=f32::MAX));
-        reading.map(|value| PointValue::Float(value.get()))
-    }
-
-    /// What the GPU process itself knows of a GPU, whether that answers or not: as old as its word.
-    fn said(&self, gpu: &Gpu<'_>, value: PointValue) -> Reading<PointValue> {
-        heard(value, self.now.since(gpu.entry.received_at), GPU_STALE)
-    }
-
-    /// What was made of the newest batch of readings: as old as that.
-    fn batch(&self, gpu: &Gpu<'_>, value: PointValue) -> Reading<PointValue> {
-        heard(value, gpu.entry.age(self.now), GPU_STALE)
-    }
-
-    fn told<T: Copy>(&self, gpu: &Gpu<'_>, field: &Field<T>) -> Reading<T> {
-        told(field, gpu.entry.age(self.now), SLOW_STALE)
-    }
-
-    fn counted<T: Copy + TryInto<i64>>(&self, gpu: &Gpu<'_>, field: &Field<T>) -> Reading<PointValue> {
-        self.told(gpu, field).map(|count| PointValue::Int(count.try_into().unwrap_or(i64::MAX)))
-    }
-
-    /// A moment to come in ms since 1970.
-    fn wall_then(&self, at: Millis) -> Reading<PointValue> {
-        count(self.wall_ms.saturating_add(at.since(self.now).get()))
-    }
-
-    /// Until the first of our certificates ends; less than nothing once it has.
-    fn certificate_days(&self) -> Reading<PointValue> {
-        let ends = self.cycle.facility.iter().filter_map(|status| status.certificates.expires_ms).min();
-        ends.map_or(ABSENT, |ends| known(PointValue::Float(days(ends, self.wall_ms))))
-    }
-
-    /// A moment of the agent's clock in ms since 1970.
-    fn wall(&self, at: Millis) -> Reading<PointValue> {
-        count(self.wall_ms.saturating_sub(self.now.since(at).get()))
-    }
-
-    /// A value made from several readings: an estimate as soon as one of them is missing.
-    fn derived<Q: Quantity>(&self, value: Q) -> Reading<PointValue> {
-        let all = self.snapshot.gpus.len() >= self.snapshot.gpus_expected
-            && self
-                .snapshot
-                .gpus
-                .iter()
-                .all(|gpu| gpu.power.usable().is_some() && gpu.margin.usable().is_some());
-        let value = PointValue::Float(value.get());
-        if all { Reading::measured(value, Millis::ZERO) } else { Reading::estimated(value, Millis::ZERO) }
-    }
-}
-
-const ABSENT: Reading<PointValue> = Reading::bad(BadReason::NotSupported);
-pub(super) const UNDECIDED: Reading<PointValue> = Reading::bad(BadReason::NeverRead);
-
-fn of(gpu: Option<&Gpu<'_>>, value: impl FnOnce(&Gpu<'_>) -> Reading<PointValue>) -> Reading<PointValue> {
-    gpu.map_or(Reading::bad(BadReason::NotSupported), value)
-}
-
-/// A word of the GPU process, so old; stale beyond `limit`.
-fn heard(value: PointValue, age: Millis, limit: Millis) -> Reading<PointValue> {
-    Reading::measured(value, age).aged(Millis::ZERO, limit)
-}
-
-pub(super) const fn known(value: PointValue) -> Reading<PointValue> {
-    Reading::measured(value, Millis::ZERO)
-}
-
-pub(super) const fn text(word: &'static str) -> Reading<PointValue> {
-    known(PointValue::Text(word))
-}
-
-pub(super) const fn int(number: i64) -> Reading<PointValue> {
-    known(PointValue::Int(number))
-}
-
-fn count(number: u64) -> Reading<PointValue> {
-    int(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-/// Where the worse of the connections stands.
-fn facility(cycle: &Cycle) -> &'static str {
-    cycle.facility.iter().map(|status| status.state).min().map_or("none", FacilityState::as_str)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "days are shown")]
-fn days(until_ms: u64, now_ms: u64) -> f32 {
-    (until_ms.cast_signed() - now_ms.cast_signed()) as f32 / 86_400_000.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown to a thousandth of a millisecond up to some seconds")]
-fn millis(micros: u32) -> f32 {
-    micros as f32 / 1000.0
-}
-
-/// A quantity as it came.
-fn number<Q: Quantity>(reading: Reading<Q>) -> Reading<PointValue> {
-    reading.map(|value| PointValue::Float(value.get()))
-}
-
-/// A set-point; none has been given while the agent leaves the actuator as it is.
-pub(super) fn set<Q: Quantity>(value: Option<Q>) -> Reading<PointValue> {
-    value.map_or(UNDECIDED, |value| known(PointValue::Float(value.get())))
 }
