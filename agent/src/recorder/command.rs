@@ -301,11 +301,11 @@ fn last_step(bytes: &[u8]) -> u64 {
 
 fn list(out: &mut String, directory: &Path, segments: &[Segment]) -> std::fmt::Result {
     let steps: u64 = segments.iter().map(Segment::steps).sum();
-    let minutes = steps / 600;
+    let (minutes, seconds) = (steps / 600, steps % 600 / 10);
     let count = segments.len();
     writeln!(
         out,
-        "{}: {steps} steps ({minutes} min) in {count} segments, {}",
+        "{}: {steps} steps ({minutes} min {seconds} s) in {count} segments, {}",
         directory.display(),
         size(segments)
     )?;

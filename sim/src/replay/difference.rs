@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use eisbach_control::Decision;
+use eisbach_control::{Decision, Devices};
 use serde_json::Value;
 
 use super::account::clock;
@@ -104,10 +104,33 @@ impl Comparison {
 fn between(recorded: &Decision, now: &Decision) -> Vec<Pair> {
     let mut pairs = Vec::new();
     // A decision has names for keys and no maps: it can always be shown so.
-    if let (Ok(recorded), Ok(now)) = (serde_json::to_value(recorded), serde_json::to_value(now)) {
+    if let (Ok(recorded), Ok(now)) = (shown(recorded), shown(now)) {
         descend("", &recorded, &now, &mut pairs);
     }
     pairs
+}
+
+/// A decision by the names of its fields, and its sets by what is in them: a set is one number in a record.
+fn shown(decision: &Decision) -> serde_json::Result<Value> {
+    let mut shown = serde_json::to_value(decision)?;
+    let alarms: Vec<&str> = decision.alarms.iter().map(|alarm| alarm.def().name).collect();
+    let devices = [
+        (Devices::PUMP, "pump"),
+        (Devices::VALVE, "valve"),
+        (Devices::METER, "meter"),
+        (Devices::ROOM, "room"),
+        (Devices::LEAK, "leak detector"),
+    ];
+    let ignoring: Vec<&str> = devices
+        .into_iter()
+        .filter_map(|(device, name)| device.is_within(decision.ignoring).then_some(name))
+        .collect();
+    for (field, names) in [("alarms", alarms), ("ignoring", ignoring)] {
+        if let Some(value) = shown.get_mut(field) {
+            *value = Value::String(if names.is_empty() { "none".into() } else { names.join(", ") });
+        }
+    }
+    Ok(shown)
 }
 
 fn descend(path: &str, a: &Value, b: &Value, pairs: &mut Vec<Pair>) {

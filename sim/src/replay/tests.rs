@@ -2,8 +2,9 @@ use std::fs;
 use std::path::Path;
 
 use eisbach_control::record::{LONGEST_OPENING, Opening, Why, Writer};
-use eisbach_control::{Controller, Decision, Tuning};
+use eisbach_control::{Controller, Decision, Devices, Tuning};
 use eisbach_nvml_sim::GpuModel;
+use eisbach_protocol::alarm::Alarm;
 use eisbach_protocol::units::{Kelvin, Percent};
 use tempfile::{TempDir, tempdir};
 
@@ -128,14 +129,18 @@ fn the_first_decision_that_is_another_is_told_with_time_and_field() {
     bench.run(30, |tick, decision| {
         if tick >= 250 {
             decision.pump.value = Some(Percent::new(12.5));
+            decision.alarms.set(true, Alarm::Leak);
+            decision.ignoring = Devices::PUMP.with(Devices::METER);
         }
     });
     let (done, told) = replay(&bench.bytes, &[]);
     assert_eq!(done, Ok(false));
     assert!(
-        told.contains("DIFFERENT: first at 10:20:25.100 (25100 ms)\n  pump.value: 12.5 recorded, "),
+        told.contains("DIFFERENT: first at 10:20:25.100 (25100 ms)\n  alarms: leak recorded, none now\n"),
         "{told}"
     );
+    assert!(told.contains("\n  ignoring: pump, meter recorded, none now\n"), "{told}");
+    assert!(told.contains("\n  pump.value: 12.5 recorded, "), "{told}");
     assert!(told.ends_with("50 of 300 decisions are not the recorded ones\n"), "{told}");
 }
 
