@@ -75,7 +75,7 @@ pub struct DemoArguments {
     /// What the GPUs are asked to do: training, inference, idle, full, step, constant:LEVEL.
     #[arg(long, default_value = "training")]
     workload: Workload,
-    /// What the GPUs are: a100, h100, h200, b200, gb200.
+    /// What the GPUs are: a100, h100, h200, b200, gb200, b300.
     #[arg(long, value_name = "MODEL", default_value_t = GpuModel::H200)]
     gpu_model: GpuModel,
     /// GPUs of the node, 8 at most [default: 8, gb200: 4].
