@@ -14,24 +14,25 @@
 //! No method waits. After a reconnect the latest request of each GPU is sent again, since the GPU process may be
 //! a new one. A beat is never sent again: it stands for a cycle completed just now.
 
+mod cells;
 mod conversation;
 #[cfg(test)]
 mod tests;
+mod view;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use eisbach_protocol::gpu_link::{
-    Beat, CallStat, Detach, DriverState, Frame, GpuEvent, GpuSample, HandedOver, Hello, MAX_GPUS, Outcome,
-    Throttle, Verdict,
-};
+use eisbach_protocol::gpu_link::{Beat, CallStat, Detach, DriverState, HandedOver, MAX_GPUS, Throttle};
 use eisbach_protocol::units::{Megahertz, Millis, Quantity, Watts};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::cells::{HandOverInHand, Sent, Shared};
 use self::conversation::keep_connected;
+pub(crate) use self::view::GPU_LINK_GONE;
+pub use self::view::{GpuEntry, GpuRequest, GpuView, LinkCounters, LinkState};
 use super::lock;
 use crate::clock::Clock;
 
@@ -56,56 +57,6 @@ impl ClientSettings {
     }
 }
 
-/// Whether the GPU process can be heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkState {
-    /// No.
-    #[default]
-    Down,
-    /// Yes.
-    Up,
-}
-
-/// Everything the GPU process has told. While the link is down it is the last that was heard, and ages.
-#[derive(Clone, Debug)]
-pub struct GpuView {
-    /// Whether the GPU process can be heard.
-    pub link: LinkState,
-    /// State of the driver, as last heard; starting until then.
-    pub driver: DriverState,
-    /// Version of the driver; empty while there is none.
-    pub driver_version: heapless::String<32>,
-    /// When the driver's state was last heard.
-    pub heard_at: Option<Millis>,
-    /// Time until the GPU process takes the driver again by itself, as last heard.
-    pub detached_left: Millis,
-    /// Whether the driver lets the GPU process set limits, as far as it knows.
-    pub may_throttle: bool,
-    /// GPUs heard of, by index.
-    pub gpus: Vec<GpuEntry>,
-    /// The latest request for each GPU that had one, by index.
-    pub requests: Vec<GpuRequest>,
-    /// When a GPU last reported an error that is not in its sample, by index.
-    pub errors: Vec<(GpuEvent, Millis)>,
-}
-
-/// A GPU process speaks of its driver at least once a second. What it said longer ago than this is no news.
-pub(crate) const GPU_LINK_GONE: Millis = Millis::from_secs(3);
-
-impl GpuView {
-    /// Whether the driver is let go because somebody asked. The word of a GPU process that is gone says nothing.
-    #[must_use]
-    pub fn is_detached(&self, now: Millis) -> bool {
-        self.driver == DriverState::Detached && self.driver_age(now) <= GPU_LINK_GONE
-    }
-
-    /// Time since the driver's state was last heard; for ever if it never was.
-    #[must_use]
-    pub fn driver_age(&self, now: Millis) -> Millis {
-        self.heard_at.map_or(Millis::FOREVER, |at| now.since(at))
-    }
-}
-
 /// What a person asks of the GPU process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandOverWish {
@@ -127,72 +78,6 @@ pub enum NotHeard {
     /// The connection went while it was under way.
     #[error("the GPU process went away meanwhile; see eisbach-gpu.service")]
     Lost,
-}
-
-#[cfg(test)]
-impl GpuView {
-    /// A node with one GPU, heard at time zero.
-    pub(crate) fn of_one(sample: GpuSample) -> Self {
-        Self {
-            link: LinkState::Up,
-            driver: DriverState::Ready,
-            driver_version: heapless::String::new(),
-            heard_at: None,
-            detached_left: Millis::ZERO,
-            may_throttle: true,
-            gpus: vec![GpuEntry { sample: Arc::new(sample), received_at: Millis::ZERO }],
-            requests: Vec::new(),
-            errors: Vec::new(),
-        }
-    }
-}
-
-/// The latest readings of one GPU.
-#[derive(Clone, Debug)]
-pub struct GpuEntry {
-    /// As the GPU process sent them. Shared, since the cycle looks at it ten times a second.
-    pub sample: Arc<GpuSample>,
-    /// When they arrived, on the agent's clock.
-    pub received_at: Millis,
-}
-
-impl GpuEntry {
-    /// Time since the readings were taken from the device; for ever if they never were.
-    #[must_use]
-    pub fn age(&self, now: Millis) -> Millis {
-        if self.sample.age_ms == u32::MAX {
-            return Millis::FOREVER;
-        }
-        Millis::new(self.sample.age_ms.into()) + now.since(self.received_at)
-    }
-}
-
-/// The latest request for one GPU.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GpuRequest {
-    /// What was asked.
-    pub throttle: Throttle,
-    /// What came of it; absent until the GPU process has answered on the present connection.
-    pub verdict: Option<Verdict>,
-}
-
-/// What happened on the link since the agent started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkCounters {
-    /// Connections on which the GPU process was heard.
-    pub connections: u64,
-    /// Frames received.
-    pub frames: u64,
-    /// Frames refused, each at the cost of its connection.
-    pub malformed: u64,
-    /// Beats replaced by a newer one, or dropped, before they could be sent.
-    pub beats_dropped: u64,
-    /// Requests replaced by a newer one before they could be sent.
-    pub requests_replaced: u64,
-    /// Requests for a GPU that no node can have.
-    pub requests_refused: u64,
-    /// Errors of GPUs that were told.
-    pub events: u64,
 }
 
 /// Handle of the link. Copies share it.
@@ -312,122 +197,4 @@ impl GpuLink {
 
 fn finite_or<Q: Quantity>(value: Q, otherwise: Q) -> Q {
     if value.get().is_finite() { value } else { otherwise }
-}
-
-#[derive(Debug)]
-struct Shared {
-    clock: Clock,
-    cells: Mutex<Cells>,
-    outgoing: Notify,
-}
-
-/// Maps hold no index of `MAX_GPUS` or above: whoever inserts has looked.
-#[derive(Debug, Default)]
-struct Cells {
-    up_since: Option<Millis>,
-    hello: Option<Hello>,
-    hello_at: Option<Millis>,
-    gpus: BTreeMap<u8, GpuEntry>,
-    requests: BTreeMap<u8, Sent>,
-    errors: BTreeMap<u8, (GpuEvent, Millis)>,
-    /// By GPU and name of the call.
-    stats: BTreeMap<(u8, heapless::String<48>), CallStat>,
-    hand_over: Option<HandOverInHand>,
-    /// The cycle wants the driver taken again.
-    take_back: bool,
-    beat: Option<Beat>,
-    sequence: u32,
-    counters: LinkCounters,
-}
-
-/// A request, and the number under which it went out on the present connection.
-#[derive(Debug)]
-struct Sent {
-    request: GpuRequest,
-    sequence: Option<u32>,
-}
-
-/// A person's wish, and who waits for the answer.
-#[derive(Debug)]
-struct HandOverInHand {
-    wish: HandOverWish,
-    sequence: Option<u32>,
-    answer: oneshot::Sender<HandedOver>,
-}
-
-/// Kinds of call that are remembered; the GPU process makes some thirty on each GPU.
-const MOST_STATS: usize = 64 * MAX_GPUS;
-
-impl Cells {
-    fn hear_event(&mut self, event: GpuEvent, received_at: Millis) {
-        self.counters.events += 1;
-        if usize::from(event.gpu) < MAX_GPUS {
-            self.errors.insert(event.gpu, (event, received_at));
-        }
-    }
-
-    fn hear_stat(&mut self, stat: CallStat) {
-        let key = (stat.gpu, stat.name.clone());
-        if self.stats.len() < MOST_STATS || self.stats.contains_key(&key) {
-            self.stats.insert(key, stat);
-        }
-    }
-
-    fn hear_handed_over(&mut self, handed_over: HandedOver) {
-        let answers = |waiting: &mut HandOverInHand| waiting.sequence == Some(handed_over.of);
-        if let Some(waiting) = self.hand_over.take_if(answers) {
-            // Whoever asked may have given up waiting.
-            let _gave_up = waiting.answer.send(handed_over);
-        }
-    }
-
-    fn hear_hello(&mut self, hello: Hello, received_at: Millis) {
-        if self.up_since.is_none() {
-            self.up_since = Some(received_at);
-            self.counters.connections += 1;
-            tracing::info!(gpus = hello.gpu_count, may_throttle = hello.may_throttle, "GPU link up");
-        }
-        if hello.driver == DriverState::Ready {
-            self.gpus.retain(|index, _| *index < hello.gpu_count);
-        }
-        self.hello = Some(hello);
-        self.hello_at = Some(received_at);
-    }
-
-    /// An answer to an older request says nothing about the latest.
-    fn hear_outcome(&mut self, outcome: Outcome) {
-        if let Some(sent) = self.requests.get_mut(&outcome.gpu)
-            && sent.sequence == Some(outcome.of)
-        {
-            sent.request.verdict = Some(outcome.verdict);
-        }
-    }
-
-    /// The beat first: what it says of the coolant decides on the requests behind it.
-    fn take_outgoing(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        if let Some(beat) = self.beat.take() {
-            self.sequence = self.sequence.wrapping_add(1);
-            bytes.extend_from_slice(&Frame::Beat(beat).encode(self.sequence));
-        }
-        if std::mem::take(&mut self.take_back) {
-            self.sequence = self.sequence.wrapping_add(1);
-            bytes.extend_from_slice(&Frame::Attach.encode(self.sequence));
-        }
-        for sent in self.requests.values_mut().filter(|sent| sent.sequence.is_none()) {
-            self.sequence = self.sequence.wrapping_add(1);
-            sent.sequence = Some(self.sequence);
-            bytes.extend_from_slice(&Frame::Throttle(sent.request.throttle).encode(self.sequence));
-        }
-        if let Some(waiting) = self.hand_over.as_mut().filter(|waiting| waiting.sequence.is_none()) {
-            self.sequence = self.sequence.wrapping_add(1);
-            waiting.sequence = Some(self.sequence);
-            let frame = match waiting.wish {
-                HandOverWish::Detach(detach) => Frame::Detach(detach),
-                HandOverWish::Attach => Frame::Attach,
-            };
-            bytes.extend_from_slice(&frame.encode(self.sequence));
-        }
-        bytes
-    }
 }
