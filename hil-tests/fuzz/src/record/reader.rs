@@ -1,5 +1,5 @@
 //! Any bytes as a flight record: every byte is accounted for once, as something whole or as damage, whatever the frames
-//! hold, and what can be decoded has one form in bytes.
+//! hold, what can be decoded has one form in bytes, and a controller that was read decides about a step that was.
 //!
 //! The reader has no allocator to ask, so what it needs does not depend on what it reads.
 #![no_main]
@@ -8,7 +8,8 @@ mod sound;
 
 use std::sync::LazyLock;
 
-use eisbach_control::record::{FORMAT, Found, LONGEST, Reader, Survey, controller, step};
+use eisbach_control::Controller;
+use eisbach_control::record::{self, FORMAT, Found, LONGEST, Reader, Survey, controller, step};
 use libfuzzer_sys::fuzz_target;
 
 use sound::{SOUND, bytes_of, edited, part};
@@ -26,22 +27,24 @@ fuzz_target!(|input: &[u8]| {
     }
     let Ok(mut reader) = Reader::new(&bytes).map(Box::new) else { return };
     let mut at = 0;
+    let mut mind: Option<Controller> = None;
     while let Some(found) = reader.next() {
         let mut damage = None;
         match found {
             Ok(Found::Opened(_)) | Err(_) => {}
             Ok(Found::State(bytes)) => {
                 if let Ok(controller) = controller(bytes) {
+                    mind = Some(controller.clone());
                     let again = bytes_of(&controller);
-                    assert_eq!(
-                        bytes_of(&eisbach_control::record::controller(&again).expect("as it was")),
-                        again
-                    );
+                    assert_eq!(bytes_of(&record::controller(&again).expect("as it was")), again);
                 }
             }
             Ok(Found::Step(bytes)) => {
                 assert!(bytes.len() <= LONGEST);
                 if let Ok(read) = step(bytes) {
+                    if let Some(mind) = &mut mind {
+                        let _whatever_comes_of_it = mind.step(&read.snapshot, read.now);
+                    }
                     let again = bytes_of(&read);
                     assert_eq!(bytes_of(&step(&again).expect("as it was")), again);
                 }
