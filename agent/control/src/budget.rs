@@ -4,6 +4,8 @@
 //!   facility: the newest word that is a power                          ┐
 //!   thermal:  flow × rise at most, once the pump gives all it has      ├─► the lowest counts
 //!             and the loop runs out: [Off] ──5 s──► [On] ──60 s──► [Off]│
+//!             nothing at all while supply is far off and still rises    │
+//!             fast: then nobody takes the heat away                     │
 //!   permit:   what recovery and river take                             ┘
 //! ```
 
@@ -11,6 +13,7 @@ use eisbach_protocol::units::{Celsius, Kelvin, LitersPerMinute, Millis, Watts};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{Leader, Reason};
+use crate::heat::share;
 use crate::state::Cause;
 use crate::tuning::Tuning;
 
@@ -22,6 +25,13 @@ const ENDS_AFTER: Millis = Millis::from_secs(60);
 const RISE_ROOM: Kelvin = Kelvin::new(5.0);
 /// Supply this far above its target is more than cooling can hold, and this far is not (estimate).
 const SUPPLY_OFF: (Kelvin, Kelvin) = (Kelvin::new(5.0), Kelvin::new(3.0));
+/// Supply that rises as fast as this, K/s, while it is off already: the facility's water takes nothing, and the loop has
+/// a minute and a half before plates are as hot as dies may be (estimate: full heat into an eight-H200 loop is 0.3 K/s).
+const RUNAWAY: f32 = 0.12;
+/// It is over when supply falls.
+const FALLS: f32 = -0.02;
+/// Time constant by which the rise is told from noise, s (estimate).
+const RISE_S: f32 = 15.0;
 /// Flow must change the budget by this share before it is a new one: meters are noisy (estimate).
 const NOISE: f32 = 0.03;
 
@@ -53,6 +63,32 @@ pub(crate) struct LoopView {
 pub(crate) struct Budgets {
     facility: Option<Watts>,
     thermal: Thermal,
+    sink: Sink,
+}
+
+/// Whether anybody takes the heat away.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Sink {
+    /// Supply as it was some seconds ago, °C, and when that was reckoned.
+    before: Option<(f32, Millis)>,
+    lost: bool,
+}
+
+impl Sink {
+    /// Looks at the supply, with all cooling there is or not.
+    fn look(&mut self, view: &LoopView, now: Millis) {
+        let Some(supply) = view.supply.map(Celsius::get).filter(|supply| supply.is_finite()) else {
+            // What is not known neither begins nor ends it.
+            self.before = None;
+            return;
+        };
+        let (before, since) = self.before.unwrap_or((supply, now));
+        let rise = (supply - before) / RISE_S;
+        let far = supply - view.target.get() > SUPPLY_OFF.0.get();
+        self.lost = if self.lost { rise > FALLS && far } else { rise > RUNAWAY && far && view.pump_at_limit };
+        let share = share(now.since(since).as_secs_f32(), RISE_S);
+        self.before = Some((before + (supply - before) * share, now));
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -79,6 +115,7 @@ impl Budgets {
             None => None,
         };
         self.thermal = self.thermal.next(view, now, tuning);
+        self.sink.look(view, now);
         let facility =
             self.facility.map(|watts| Budget { watts, cause: (Leader::Budget, Reason::FacilityBudget) });
         let thermal = match self.thermal {
@@ -87,7 +124,11 @@ impl Budgets {
                 Some(Budget { watts, cause: (Leader::Budget, Reason::ThermalBudget) })
             }
         };
-        lower(lower(facility, thermal), view.permit)
+        let sink = self
+            .sink
+            .lost
+            .then_some(Budget { watts: Watts::ZERO, cause: (Leader::Budget, Reason::ThermalBudget) });
+        lower(lower(lower(facility, thermal), sink), view.permit)
     }
 }
 
@@ -200,6 +241,38 @@ mod tests {
         assert!(bench.hold(LoopView { return_: Some(Celsius::new(57.0)), ..SHORT }, 600).is_some());
         assert!(bench.hold(WELL, 50).is_some());
         assert_eq!(bench.hold(WELL, 20), None);
+    }
+
+    #[test]
+    fn supply_that_runs_away_leaves_no_power_until_it_falls() {
+        let mut bench = bench();
+        let at = |celsius| LoopView { supply: Some(Celsius::new(celsius)), ..WELL };
+        for second in 0..60_u8 {
+            // 0.3 K/s: nothing yet that a valve could not hold.
+            let budget = bench.hold(at(30.0 + 0.3 * f32::from(second)), 0);
+            assert!(budget.is_none() || second > 30, "{second}");
+            if second > 45 {
+                assert_eq!(budget.map(|budget| budget.watts), Some(Watts::ZERO), "{second}");
+            }
+        }
+        let slower = (0..60_u8).map(|second| bench.hold(at(48.0 + 0.05 * f32::from(second)), 0)).last();
+        assert!(slower.flatten().is_some(), "slower is not over");
+        assert!(bench.hold(LoopView { supply: None, ..WELL }, 5).is_some(), "nor is not knowing");
+        let falls = (0..60_u8).map(|second| bench.hold(at(51.0 - 0.2 * f32::from(second)), 0)).last();
+        assert_eq!(falls.flatten().map(|budget| budget.watts > Watts::ZERO), Some(true), "flow's own budget");
+        assert_eq!(bench.hold(WELL, 90), None);
+    }
+
+    #[test]
+    fn a_supply_that_is_warm_by_order_or_rises_slowly_is_no_runaway() {
+        let mut bench = bench();
+        for second in 0..250_u8 {
+            let supply = Some(Celsius::new(30.0 + 0.08 * f32::from(second)));
+            assert!(!matches!(
+                bench.hold(LoopView { supply, ..WELL }, 0),
+                Some(Budget { watts: Watts::ZERO, .. })
+            ));
+        }
     }
 
     #[test]

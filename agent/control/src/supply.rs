@@ -242,13 +242,13 @@ impl SupplyLoop {
         let before = self.position.unwrap_or(forward + self.integral);
         let way = task.measured.map_or(0.0, |measured| before - measured.get());
         let time_s = tuning.valve_integral_s / slower.max(0.01);
-        self.integrate(proportional * dt_s / time_s, forward + proportional, most, way);
+        self.integrate(proportional * dt_s / time_s, forward + proportional, (least, most), way);
         // A limit that holds for long is where the loop stands, so that it comes back from there. An end of the stroke is
         // none: a forward that goes beyond it comes back by the same way.
-        if most < 100.0 {
-            let inside = (forward + self.integral).min(most) - forward;
-            self.integral += (inside - self.integral) * share(dt_s, time_s);
-        }
+        let (lowest, highest) =
+            (if least > 0.0 { least } else { f32::MIN }, if most < 100.0 { most } else { f32::MAX });
+        let inside = (forward + self.integral).clamp(lowest, highest) - forward;
+        self.integral += (inside - self.integral) * share(dt_s, time_s);
         let automatic = forward + proportional + self.integral;
         let hand = task.orders.manual.map(|hand| Hand::of(hand, automatic, room));
         let wish = hand.map_or(automatic, |hand| hand.eased);
@@ -297,9 +297,9 @@ impl SupplyLoop {
 
     /// Moves the integral by `step`, unless the valve is at its end there, or still on its way to open. Closing, which
     /// cools, waits for nothing.
-    fn integrate(&mut self, step: f32, rest: f32, most: f32, way: f32) {
+    fn integrate(&mut self, step: f32, rest: f32, (least, most): (f32, f32), way: f32) {
         let position = rest + self.integral;
-        let ended = (position >= most && step > 0.0) || (position <= 0.0 && step < 0.0);
+        let ended = (position >= most && step > 0.0) || (position <= least && step < 0.0);
         let on_its_way = way > ON_ITS_WAY && step > 0.0;
         // A wish that is not granted does not grow.
         let withheld = self.withheld.abs() > WITHHELD && (self.withheld > 0.0) == (step > 0.0);
@@ -471,13 +471,13 @@ mod tests {
             &SetPoints::tuned(&tuning),
             &tuning,
         );
-        assert_eq!((humid.celsius, humid.leader), (Celsius::new(21.0), Leader::DewPoint));
+        assert_eq!((humid.celsius, humid.leader), (Celsius::new(23.0), Leader::DewPoint));
     }
 
     #[test]
     fn a_missing_dew_point_is_taken_for_the_worst_case() {
         let tuning = Tuning { supply_target: Celsius::new(18.0), ..Tuning::default() };
         let blind = target(&with_dew_point(Reading::default()), None, &SetPoints::tuned(&tuning), &tuning);
-        assert_eq!((blind.celsius, blind.reason), (Celsius::new(24.0), Reason::DewPointAssumed));
+        assert_eq!((blind.celsius, blind.reason), (Celsius::new(26.0), Reason::DewPointAssumed));
     }
 }

@@ -118,7 +118,8 @@ proptest! {
                 }
                 let floor = snapshot.room.dew_point.usable().unwrap_or(Celsius::new(22.0)) + Kelvin::new(2.0);
                 prop_assert!(decision.supply_target >= floor, "{:?} {floor:?}", decision.supply_target);
-                prop_assert!(decision.supply_target <= Celsius::new(40.0).larger(floor));
+                let aimed = floor - Kelvin::new(2.0) + Tuning::default().dew_point_distance;
+                prop_assert!(decision.supply_target >= aimed && decision.supply_target <= Celsius::new(40.0).larger(aimed));
                 let critical = decision.state == StateName::Critical;
                 // What is told of the river counts from the next second on.
                 let is_dry = decision.river.state == PermitState::Dry;

@@ -95,9 +95,9 @@ mod tests {
         let shown = between_marks(document, "results", &results_table(&scenarios, &reports)).unwrap();
         let shown = between_marks(&shown, "without", &without_table(&bare)).unwrap();
         assert!(shown == document, "renew with: eisbach-sim suite --docs docs/scenarios.md");
-        let holds = |id: &str| reports.iter().any(|report| report.id == id && report.passed);
+        assert!(reports.iter().all(|report| report.passed));
         assert!(
-            bare.iter().filter(|case| holds(&case.id)).all(|case| !case.broken.is_empty()),
+            bare.iter().all(|case| !case.broken.is_empty()),
             "a scenario that holds without what it is about proves nothing"
         );
         let proven: usize = scenarios.iter().map(|scenario| scenario.form.without.len()).sum();

@@ -265,7 +265,7 @@ impl Reversals {
         self.load = Some(load);
         let (extreme, load_then) = self.extreme.unwrap_or((position, load));
         let way = position - extreme;
-        let onward = self.up.is_some_and(|up| (way > 0.0) == up);
+        let onward = self.up.is_some_and(|up| if up { way > 0.0 } else { way < 0.0 });
         if onward || self.extreme.is_none() {
             self.extreme = Some((position, load));
         } else if way.abs() > REVERSAL {
@@ -312,21 +312,19 @@ mod tests {
 
     #[test]
     fn a_turn_that_the_load_asked_for_is_an_answer_and_its_correction_is_none() {
-        // Load up: closes. Then back by a twentieth, for nothing; then load down: opens.
-        let course = |second: u32| match second {
-            0..=99 => (0.5 + f64::from(second) / 1000.0, 0.2),
-            100..=199 => (0.4, 0.8),
-            200..=299 => (0.45, 0.8),
-            300..=399 => (0.40, 0.8),
-            _ => (0.7, 0.2),
-        };
+        // For so many seconds at this load the valve is here.
+        let course = [(100, 0.2, 0.7), (100, 0.8, 0.3), (100, 0.8, 0.35), (100, 0.8, 0.3), (100, 0.2, 0.7)];
         let mut reversals = Reversals::default();
-        for second in 0..500 {
-            let (position, load) = course(second);
-            // The valve follows its load by a minute.
-            let load_now = course(second + 60).1.max(load * f64::from(u8::from(second < 340)));
-            reversals.see(f64::from(second), 1.0, position, load_now);
+        let mut second = 0;
+        for (seconds, load, position) in course {
+            for since in 0..seconds {
+                // It moves half a minute after the load has.
+                let before = reversals.extreme.map_or(position, |(before, _)| before);
+                reversals.see(f64::from(second), 1.0, if since < 30 { before } else { position }, load);
+                second += 1;
+            }
         }
+        // Down with more load: the first way counts for none. Up and down again for nothing: two. Up with less load: none.
         assert_eq!(reversals.most, 2);
     }
 }

@@ -36,6 +36,10 @@ use told::{Belief, Told};
 
 /// Fastest move of the valve for the permit, % per second: that of the supply loop.
 const VALVE_PER_S: f32 = 2.0;
+/// ... and back, slower: what the permit leaves moves to and fro, and the valve had better not (estimate).
+const BACK_PER_S: f32 = 0.25;
+/// ... and not for less than this share of the node's full heat (estimate).
+const UNUSED: f32 = 0.03;
 /// The valve follows an excess of all the heat that the node can make by this much, % per second (estimate).
 const VALVE_GAIN: f32 = 4.0;
 /// Power that the permit took comes back over this time, s (estimate).
@@ -351,7 +355,9 @@ impl Keeper {
         let move_ = if shut {
             VALVE_PER_S
         } else {
-            (VALVE_GAIN * (self.flows.river() - permitted.get()) / full).clamp(-VALVE_PER_S, VALVE_PER_S)
+            let over = (self.flows.river() - permitted.get()) / full;
+            (VALVE_GAIN * if over < 0.0 { (over + UNUSED).min(0.0) } else { over })
+                .clamp(-BACK_PER_S, VALVE_PER_S)
         };
         // From where the valve stands: the loop that moves it may have it further open already.
         let stands = second.snapshot.valve.position.usable().map_or(0.0, Percent::get);

@@ -22,7 +22,8 @@ pub struct Tuning {
     /// Highest supply temperature that anybody may ask for from afar, or `supply_target` if that is higher. W40-class
     /// (estimate).
     pub supply_target_max: Celsius,
-    /// Supply never goes below dew point plus this (public commissioning checklists: 2 to 3 K).
+    /// Supply is never aimed below dew point plus this: 2 K that must be there (public commissioning checklists: 2 to 3 K),
+    /// and 2 K that the loop may be off (estimate).
     pub dew_point_distance: Kelvin,
     /// Dew point assumed while none is measured: 27 °C at 75 % (estimate).
     pub dew_point_assumed: Celsius,
@@ -137,7 +138,7 @@ impl Default for Tuning {
         Self {
             supply_target: Celsius::new(35.0),
             supply_target_max: Celsius::new(40.0),
-            dew_point_distance: Kelvin::new(2.0),
+            dew_point_distance: Kelvin::new(4.0),
             dew_point_assumed: Celsius::new(22.0),
             loop_rise: Kelvin::new(10.0),
             coolant_watts_per_lpm_kelvin: 66.8,
