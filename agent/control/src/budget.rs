@@ -4,8 +4,8 @@
 //!   facility: the newest word that is a power                          ┐
 //!   thermal:  flow × rise at most, once the pump gives all it has      ├─► the lowest counts
 //!             and the loop runs out: [Off] ──5 s──► [On] ──60 s──► [Off]│
-//!             nothing at all while supply is far off and still rises    │
-//!             fast: then nobody takes the heat away                     │
+//!             nothing at all while supply runs away: nobody takes the   │
+//!             heat                                                      │
 //!   permit:   what recovery and river take                             ┘
 //! ```
 
@@ -25,9 +25,9 @@ const ENDS_AFTER: Millis = Millis::from_secs(60);
 const RISE_ROOM: Kelvin = Kelvin::new(5.0);
 /// Supply this far above its target is more than cooling can hold, and this far is not (estimate).
 const SUPPLY_OFF: (Kelvin, Kelvin) = (Kelvin::new(5.0), Kelvin::new(3.0));
-/// Supply that rises as fast as this, K/s, while it is off already: the facility's water takes nothing, and the loop has
-/// a minute and a half before plates are as hot as dies may be (estimate: full heat into an eight-H200 loop is 0.3 K/s).
-const RUNAWAY: f32 = 0.12;
+/// Supply that is off already and rises so fast that the margin is gone within this time, s: the facility's water takes
+/// nothing, and power comes down by rungs too late (estimate).
+const RUNAWAY_S: f32 = 60.0;
 /// It is over when supply falls.
 const FALLS: f32 = -0.02;
 /// Time constant by which the rise is told from noise, s (estimate).
@@ -54,6 +54,8 @@ pub(crate) struct LoopView {
     pub(crate) supply: Option<Celsius>,
     pub(crate) return_: Option<Celsius>,
     pub(crate) target: Celsius,
+    /// Smallest margin of any GPU.
+    pub(crate) margin: Option<Kelvin>,
     /// The pump gives all it has, or does not follow.
     pub(crate) pump_at_limit: bool,
 }
@@ -85,7 +87,8 @@ impl Sink {
         let (before, since) = self.before.unwrap_or((supply, now));
         let rise = (supply - before) / RISE_S;
         let far = supply - view.target.get() > SUPPLY_OFF.0.get();
-        self.lost = if self.lost { rise > FALLS && far } else { rise > RUNAWAY && far && view.pump_at_limit };
+        let gone = view.margin.is_some_and(|margin| rise * RUNAWAY_S > margin.get());
+        self.lost = if self.lost { rise > FALLS && far } else { gone && far && view.pump_at_limit };
         let share = share(now.since(since).as_secs_f32(), RISE_S);
         self.before = Some((before + (supply - before) * share, now));
     }
@@ -106,6 +109,11 @@ enum Thermal {
 }
 
 impl Budgets {
+    /// Nobody takes the heat away.
+    pub(crate) const fn runs_away(&self) -> bool {
+        self.sink.lost
+    }
+
     /// The budget that counts now.
     pub(crate) fn judge(&mut self, view: &LoopView, now: Millis, tuning: &Tuning) -> Option<Budget> {
         self.facility = match view.facility {
@@ -193,6 +201,7 @@ mod tests {
         supply: Some(Celsius::new(35.0)),
         return_: Some(Celsius::new(45.0)),
         target: Celsius::new(35.0),
+        margin: Some(Kelvin::new(15.0)),
         pump_at_limit: true,
     };
     const SHORT: LoopView = LoopView { return_: Some(Celsius::new(62.0)), ..WELL };
@@ -267,7 +276,7 @@ mod tests {
     fn a_supply_that_is_warm_by_order_or_rises_slowly_is_no_runaway() {
         let mut bench = bench();
         for second in 0..250_u8 {
-            let supply = Some(Celsius::new(30.0 + 0.08 * f32::from(second)));
+            let supply = Some(Celsius::new(30.0 + 0.2 * f32::from(second)));
             assert!(!matches!(
                 bench.hold(LoopView { supply, ..WELL }, 0),
                 Some(Budget { watts: Watts::ZERO, .. })

@@ -256,6 +256,7 @@ impl Controller {
             return_: meter.return_.usable(),
             // Nobody may order the loop's limit away.
             target: analysis.target.own,
+            margin: analysis.node.hottest,
             pump_at_limit: self.loops.pump_at_limit() || self.effects.pump_is_off(now),
         };
         let budget = self.budgets.judge(&view, now, &self.tuning);

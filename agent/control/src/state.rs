@@ -95,6 +95,8 @@ pub(crate) struct Findings {
     pub(crate) silent: Option<Reason>,
     /// The driver slows a GPU down for its heat.
     pub(crate) slowed: bool,
+    /// Supply rises so fast that the margin will be gone.
+    pub(crate) runs_away: bool,
     /// A GPU is throttled for its own heat.
     pub(crate) throttled: bool,
     /// The drive reports an alarm, whatever it still does.
@@ -220,6 +222,8 @@ fn hot(found: &Findings, tuning: &Tuning) -> Option<Cause> {
     let small = |margin: Option<Kelvin>| margin.is_some_and(|margin| margin < tuning.hot_margin);
     if small(found.hottest_measured) {
         Some((Leader::Temperature, Reason::GpuHot))
+    } else if found.runs_away {
+        Some((Leader::Budget, Reason::ThermalBudget))
     } else if found.slowed {
         Some((Leader::Temperature, Reason::ThermalSlowdown))
     } else if found.silent == Some(Reason::GpusDetached) {
@@ -251,6 +255,7 @@ mod tests {
         all_seen: true,
         silent: None,
         slowed: false,
+        runs_away: false,
         throttled: false,
         pump_alarm: false,
         reset: false,

@@ -243,11 +243,10 @@ impl SupplyLoop {
         let way = task.measured.map_or(0.0, |measured| before - measured.get());
         let time_s = tuning.valve_integral_s / slower.max(0.01);
         self.integrate(proportional * dt_s / time_s, forward + proportional, (least, most), way);
-        // A limit that holds for long is where the loop stands, so that it comes back from there. An end of the stroke is
-        // none: a forward that goes beyond it comes back by the same way.
-        let (lowest, highest) =
-            (if least > 0.0 { least } else { f32::MIN }, if most < 100.0 { most } else { f32::MAX });
-        let inside = (forward + self.integral).clamp(lowest, highest) - forward;
+        // A limit that holds for long is where the loop stands, so that it comes back from there. Wide open is none: a load
+        // that is gone opens the valve as far as it goes, and closes it by the same way when it is back.
+        let highest = if most < 100.0 { most } else { f32::MAX };
+        let inside = (forward + self.integral).clamp(least, highest) - forward;
         self.integral += (inside - self.integral) * share(dt_s, time_s);
         let automatic = forward + proportional + self.integral;
         let hand = task.orders.manual.map(|hand| Hand::of(hand, automatic, room));
@@ -328,7 +327,12 @@ impl SupplyLoop {
         let orders = task.orders;
         self.position = Some(task.permit.all_cooling.get());
         self.begin = None;
-        self.was_closed = true;
+        if !self.was_closed {
+            // Where it stood was too far open for what came: it comes back half as far.
+            let stood = (self.forwarded.unwrap_or_default() + self.integral).clamp(0.0, 100.0);
+            self.integral = 0.5 * stood - self.forwarded.unwrap_or_default();
+            self.was_closed = true;
+        }
         self.fates = ValveFates {
             at_most: Fate::of(orders.at_most, Fate::InForce),
             manual: Fate::of(orders.manual, Fate::Overridden { by: reason }),

@@ -102,7 +102,7 @@ fn a_supply_target_stays_between_dew_point_and_the_highest() {
     assert_eq!(target(38.0), (38.0, Fate::InForce));
     let highest = Fate::Clamped { to: Celsius::new(40.0), by: Reason::SupplyHighest };
     assert_eq!(target(55.0), (40.0, highest));
-    assert_eq!(target(5.0), (14.0, Fate::Clamped { to: Celsius::new(14.0), by: Reason::AboveDewPoint }));
+    assert_eq!(target(5.0), (16.0, Fate::Clamped { to: Celsius::new(16.0), by: Reason::AboveDewPoint }));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn i04_a_hand_makes_supply_no_warmer_than_the_highest() {
     let mut warm = with(by_hand(None, Some(100.0)));
     warm.meter.supply = Reading::measured(Celsius::new(40.5), AGE);
     let decision = hold(&mut running(), &warm, LATER, 90);
-    assert!(position(&decision) < 20.0, "{:?}", decision.valve);
+    assert!(position(&decision) < 30.0, "{:?}", decision.valve);
     assert_eq!(decision.valve.reason, Reason::SupplyHighest);
 }
 

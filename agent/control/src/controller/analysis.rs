@@ -68,6 +68,7 @@ impl Controller {
                 && !is_silent(&snapshot.valve.position),
             silent: self.silent(node, snapshot, now),
             slowed: node.slowed,
+            runs_away: self.budgets.runs_away(),
             throttled: self.throttle.is_hot(),
             pump_alarm: snapshot.pump.alarm.usable() == Some(true),
             reset: snapshot.reset,
