@@ -254,7 +254,8 @@ impl SupplyLoop {
         let possible = wish.clamp(least, most);
         let step = (self.waits_s > 0.0).then_some(self.upwards);
         let off = (task.target.celsius - supply).get();
-        let wanted = self.quiet.filter(possible, before.clamp(least, most), off, step);
+        // Patience is for comfort: neither the permit nor cooling waits for it.
+        let wanted = self.quiet.filter(possible, before.clamp(least, most), off, step).clamp(least, most);
         self.withheld = possible - wanted;
         let position = wanted.clamp(before - MOST_PER_S * dt_s, before + MOST_PER_S * dt_s).min(most);
         self.position = Some(position);
@@ -458,6 +459,41 @@ mod tests {
         assert_eq!((output.value, output.leader), (Some(Percent::new(80.0)), Leader::Permit));
         let by = Reason::RiverClosed;
         assert_eq!(valve.fates().at_most, Fate::Clamped { to: Percent::new(80.0), by });
+    }
+
+    #[test]
+    fn neither_the_permit_nor_cooling_waits_for_a_valve_that_has_spent_its_turns() {
+        let tuning = Tuning::default();
+        let mut valve = SupplyLoop::default();
+        valve.seed(Percent::new(50.0));
+        let mut task = SupplyTask {
+            supply: Some(Celsius::new(35.0)),
+            heat: Watts::new(5000.0),
+            full_heat: Watts::new(7500.0),
+            steady: false,
+            flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
+            measured: None,
+            target: target(&Snapshot::default(), None, &SetPoints::tuned(&tuning), &tuning),
+            hottest: Some(Kelvin::new(30.0)),
+            closed: None,
+            permit: ValveRule::default(),
+            orders: ValveOrders::default(),
+        };
+        let least = |percent| ValveRule {
+            at_least: Some((Percent::new(percent), Reason::RiverLimited)),
+            before_margins: true,
+            ..ValveRule::default()
+        };
+        let mut at = |task: &SupplyTask| {
+            (0..60).fold(0.0, |_, _| valve.run(task, 1.0, &tuning).value.map_or(0.0, Percent::get))
+        };
+        for percent in [60.0, 0.0, 62.0, 0.0, 64.0, 0.0, 66.0_f32] {
+            task.permit = least(percent);
+            assert!(at(&task) >= percent, "{percent}");
+        }
+        task.hottest = Some(Kelvin::new(16.5));
+        task.permit = ValveRule::default();
+        assert!(at(&task) <= recovery_share(task.hottest, &tuning) * 100.0);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn a_load_step_is_answered_with_flow_before_anything_is_throttled() {
         "the pump answers",
         MINUTE,
         || rig.number("pump", "Speed"),
-        |speed| speed.zip(idle).is_some_and(|(now, idle)| now > idle + 30.0),
+        |speed| speed.zip(idle).is_some_and(|(now, idle)| now > idle + 22.0),
     );
     until(
         "all GPUs work",
