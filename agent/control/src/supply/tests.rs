@@ -2,24 +2,29 @@ use super::*;
 use eisbach_protocol::reading::Reading;
 use eisbach_protocol::units::Millis;
 
-fn run(supply: Option<f32>, margin: f32, seconds: usize) -> Output<Percent> {
+/// A supply at its set-point, wide margins, nobody who asks for anything.
+fn well() -> SupplyTask {
     let tuning = Tuning::default();
-    let tuned = SetPoints::tuned(&tuning);
-    let mut valve = SupplyLoop::default();
-    valve.seed(Percent::new(40.0));
-    let task = SupplyTask {
-        supply: supply.map(Celsius::new),
-        target: target(&Snapshot::default(), None, &tuned, &tuning),
+    SupplyTask {
+        supply: Some(Celsius::new(35.0)),
         heat: Watts::new(5000.0),
         full_heat: Watts::new(7500.0),
         steady: false,
         flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
         measured: None,
-        hottest: Some(Kelvin::new(margin)),
+        target: target(&Snapshot::default(), None, &SetPoints::tuned(&tuning), &tuning),
+        hottest: Some(Kelvin::new(30.0)),
         closed: None,
         permit: ValveRule::default(),
         orders: ValveOrders::default(),
-    };
+    }
+}
+
+fn run(supply: Option<f32>, margin: f32, seconds: usize) -> Output<Percent> {
+    let tuning = Tuning::default();
+    let mut valve = SupplyLoop::default();
+    valve.seed(Percent::new(40.0));
+    let task = SupplyTask { supply: supply.map(Celsius::new), hottest: Some(Kelvin::new(margin)), ..well() };
     let mut output = valve.run(&task, 1.0, &tuning);
     for _ in 0..seconds {
         output = valve.run(&task, 1.0, &tuning);
@@ -57,16 +62,10 @@ fn the_permit_opens_the_valve_beyond_what_small_margins_leave_and_says_so() {
     };
     let task = SupplyTask {
         supply: Some(Celsius::new(41.0)),
-        heat: Watts::new(5000.0),
-        full_heat: Watts::new(7500.0),
-        steady: false,
-        flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
-        measured: None,
-        target: target(&Snapshot::default(), None, &SetPoints::tuned(&tuning), &tuning),
         hottest: Some(Kelvin::new(15.5)),
-        closed: None,
         permit: closed,
         orders: ValveOrders { at_most: Some(Percent::ZERO), manual: None },
+        ..well()
     };
     let output = valve.run(&task, 1.0, &tuning);
     assert_eq!((output.value, output.leader), (Some(Percent::new(80.0)), Leader::Permit));
@@ -79,19 +78,7 @@ fn neither_the_permit_nor_cooling_waits_for_a_valve_that_has_spent_its_turns() {
     let tuning = Tuning::default();
     let mut valve = SupplyLoop::default();
     valve.seed(Percent::new(50.0));
-    let mut task = SupplyTask {
-        supply: Some(Celsius::new(35.0)),
-        heat: Watts::new(5000.0),
-        full_heat: Watts::new(7500.0),
-        steady: false,
-        flow: (LitersPerMinute::new(8.0), LitersPerMinute::new(12.5)),
-        measured: None,
-        target: target(&Snapshot::default(), None, &SetPoints::tuned(&tuning), &tuning),
-        hottest: Some(Kelvin::new(30.0)),
-        closed: None,
-        permit: ValveRule::default(),
-        orders: ValveOrders::default(),
-    };
+    let mut task = well();
     let least = |percent| ValveRule {
         at_least: Some((Percent::new(percent), Reason::RiverLimited)),
         before_margins: true,
